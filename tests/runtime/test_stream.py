@@ -1,0 +1,249 @@
+"""Streams: round trips, one test per attack, every prefix and every bit flip."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from c3d_export import _arith
+from c3d_export.core.errors import (
+    C3DError,
+    CorruptError,
+    FrameShapeError,
+    LatentsChecksumError,
+    OptionError,
+    StreamChecksumError,
+    StreamForeignError,
+    StreamHeaderError,
+    StreamMagicError,
+    StreamTrailingError,
+    StreamTruncatedError,
+    StreamVersionError,
+    UnknownQualityError,
+)
+from c3d_export.core.limits import MAX_STREAM_BYTES
+from c3d_export.runtime.stream import (
+    HEADER_BYTES,
+    MAGIC,
+    TRAILER_BYTES,
+    StreamHeader,
+    check_latents,
+    latents_checksum,
+    pack_stream,
+    parse_stream,
+    peek_header,
+    require_codec,
+)
+
+CODEC = bytes(range(8))
+GOOD = pack_stream(
+    quality=4, width=1280, height=720, codec_id=CODEC, z=b"zed", y=b"why?", latents_crc=0x12345678
+)
+
+SPECIFICATION = Path(__file__).parents[2] / "docs" / "stream-format.md"
+
+
+def _patched(offset: int, value: bytes) -> bytes:
+    """GOOD with other header bytes and the checksum that fits them."""
+    header = bytearray(GOOD[: HEADER_BYTES - 4])
+    header[offset : offset + len(value)] = value
+    return bytes(header) + struct.pack("<I", _arith.crc32c(header)) + GOOD[HEADER_BYTES:]
+
+
+def test_the_layout_is_the_one_of_the_specification() -> None:
+    # The example there was written by hand, its checksums come from a bit-by-bit CRC-32C.
+    lines = SPECIFICATION.read_text(encoding="utf-8").splitlines()
+    example = [line for line in lines if line.startswith("    ")]
+    assert bytes.fromhex("".join(example)) == GOOD
+    assert (HEADER_BYTES, TRAILER_BYTES) == (32, 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    quality=st.integers(1, 255),
+    width=st.integers(1, 16384),
+    height=st.integers(1, 5461),
+    codec=st.binary(min_size=8, max_size=8),
+    z=st.binary(max_size=40),
+    y=st.binary(max_size=40),
+    crc=st.integers(0, 2**32 - 1),
+)
+def test_round_trip(
+    quality: int, width: int, height: int, codec: bytes, z: bytes, y: bytes, crc: int
+) -> None:
+    data = pack_stream(
+        quality=quality, width=width, height=height, codec_id=codec, z=z, y=y, latents_crc=crc
+    )
+    stream = parse_stream(data)
+    header = StreamHeader(quality, width, height, codec, len(z), len(y))
+    assert (stream.header, stream.z, stream.y, stream.latents_crc) == (header, z, y, crc)
+    assert peek_header(data[:HEADER_BYTES]) == header
+    assert header.total_bytes == len(data)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_every_kind_of_bytes_is_read(kind: type) -> None:
+    assert parse_stream(kind(GOOD)).y == b"why?"
+
+
+def test_every_prefix_is_refused() -> None:
+    for length in range(len(GOOD)):
+        with pytest.raises(StreamTruncatedError):
+            parse_stream(GOOD[:length])
+
+
+def test_every_single_bit_flip_is_refused() -> None:
+    seen = set()
+    for bit in range(8 * len(GOOD)):
+        data = bytearray(GOOD)
+        data[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CorruptError) as caught:
+            parse_stream(data)
+        seen.add(caught.type)
+    assert seen == {StreamMagicError, StreamVersionError, StreamChecksumError}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=80))
+def test_noise_is_refused(data: bytes) -> None:
+    with pytest.raises(CorruptError):
+        parse_stream(data)
+    with pytest.raises(CorruptError):
+        parse_stream(MAGIC + b"\x01" + data)
+
+
+def test_empty() -> None:
+    with pytest.raises(StreamTruncatedError, match="empty"):
+        parse_stream(b"")
+
+
+def test_another_kind_of_file() -> None:
+    for data in (b"\x89PNG\r\n\x1a\n", b"c", b"PK\x03\x04" + GOOD, GOOD[1:]):
+        with pytest.raises(StreamMagicError):
+            parse_stream(data)
+
+
+@pytest.mark.parametrize("version", [0, 2, 255])
+def test_another_version_is_told_before_anything_else(version: int) -> None:
+    with pytest.raises(StreamVersionError, match=f"version {version}"):
+        parse_stream(MAGIC + bytes([version]))
+
+
+def test_every_reserved_bit() -> None:
+    for offset in (5, 7):
+        for bit in range(8):
+            with pytest.raises(StreamHeaderError, match="reserved"):
+                parse_stream(_patched(offset, bytes([1 << bit])))
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "named"),
+    [
+        (6, b"\x00", "rate point 0"),
+        (8, b"\x00\x00", "0x720"),
+        (10, b"\x00\x00", "1280x0"),
+        (8, struct.pack("<H", 16385), "16385x720"),
+        (10, struct.pack("<H", 65535), "1280x65535"),
+        (8, struct.pack("<HH", 16384, 5462), "16384x5462"),
+        (20, b"\xff\xff\xff\xff", "4294967339 bytes"),
+        (24, struct.pack("<I", MAX_STREAM_BYTES - 42), f"{MAX_STREAM_BYTES + 1} bytes"),
+    ],
+)
+def test_a_field_out_of_range_with_a_valid_checksum(offset: int, value: bytes, named: str) -> None:
+    with pytest.raises(StreamHeaderError, match=named):
+        parse_stream(_patched(offset, value))
+
+
+def test_lengths_that_the_limit_allows_and_the_data_does_not_hold() -> None:
+    with pytest.raises(StreamTruncatedError, match=f"of {MAX_STREAM_BYTES} bytes"):
+        parse_stream(_patched(24, struct.pack("<I", MAX_STREAM_BYTES - 43)))
+
+
+def test_a_border_between_the_payloads_that_was_moved_is_another_stream() -> None:
+    # z and y are told apart by the header alone, which has a checksum of its own.
+    moved = parse_stream(_patched(20, struct.pack("<II", 4, 3)))
+    assert (moved.z, moved.y) == (b"zedw", b"hy?")
+
+
+def test_trailing_bytes() -> None:
+    for tail in (b"\0", GOOD):
+        with pytest.raises(StreamTrailingError, match=f"{len(tail)} bytes"):
+            parse_stream(GOOD + tail)
+
+
+@pytest.mark.parametrize("wrong", ["text", 5, None, memoryview(GOOD)[::2]])
+def test_what_is_no_bytes_is_wrong_usage(wrong: object) -> None:
+    with pytest.raises(OptionError):
+        parse_stream(wrong)  # type: ignore[arg-type]
+
+
+def test_a_stream_of_another_bundle() -> None:
+    header = peek_header(GOOD)
+    require_codec(header, CODEC)
+    with pytest.raises(StreamForeignError, match="0001020304050607"):
+        require_codec(header, CODEC[::-1])
+
+
+def _pack(**changes: object) -> bytes:
+    values = {
+        "quality": 1,
+        "width": 16,
+        "height": 16,
+        "codec_id": CODEC,
+        "z": b"",
+        "y": b"",
+        "latents_crc": 0,
+    }
+    return pack_stream(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("width", 0, FrameShapeError),
+        ("height", 16385, FrameShapeError),
+        ("quality", 0, UnknownQualityError),
+        ("quality", 256, UnknownQualityError),
+        ("codec_id", b"short", C3DError),
+        ("latents_crc", -1, C3DError),
+        ("latents_crc", 1 << 32, C3DError),
+        ("y", bytes(MAX_STREAM_BYTES), C3DError),
+    ],
+)
+def test_what_cannot_be_packed(field: str, value: object, error: type[C3DError]) -> None:
+    with pytest.raises(C3DError) as caught:
+        _pack(**{field: value})
+    assert caught.type is error
+
+
+Z = np.array([[[1, -2]]], np.int16)
+Y = np.arange(-6, 6, dtype=np.int16).reshape(2, 3, 2)
+
+
+def test_the_latents_checksum_is_over_little_endian_z_and_then_y() -> None:
+    data = struct.pack("<2h", 1, -2) + struct.pack("<12h", *range(-6, 6))
+    assert latents_checksum(Z, Y) == _arith.crc32c(data)
+    assert latents_checksum(Z.astype(">i2").astype(np.int16), np.asfortranarray(Y)) == (
+        latents_checksum(Z, Y)
+    )
+    assert latents_checksum(np.empty((0, 0, 4), np.int16), Y) == _arith.crc32c(data[4:])
+
+
+def test_one_latent_off_by_one_is_found() -> None:
+    stream = parse_stream(_pack(latents_crc=latents_checksum(Z, Y)))
+    check_latents(stream, Z, Y)
+    for index in range(Y.size):
+        other = Y.copy()
+        other.flat[index] += 1
+        with pytest.raises(LatentsChecksumError):
+            check_latents(stream, Z, other)
+
+
+def test_latents_of_another_type_are_a_fault_of_the_caller() -> None:
+    with pytest.raises(C3DError, match="int16"):
+        latents_checksum(Z, Y.astype(np.int32))

@@ -1,0 +1,178 @@
+"""The one tree of errors: everything that this package raises on purpose is in here.
+
+A group is a base class with an exit code; a leaf is one cause. Raise leaves, catch groups. A
+message is one line that says what is wrong and what to do about it. `C3DError` itself stands for
+an internal error, which is a fault of this package and not of its user.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class C3DError(Exception):
+    """An internal error; the base of every error of this package.
+
+    `exit_code` is what the command line returns: 1 internal error, 2 wrong usage, 3 a validation
+    failed, 4 the host lacks something, 5 a corrupt or foreign file, 6 some hosts of a fleet failed.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        # File names and foreign messages may hold line breaks; an error stays one line.
+        super().__init__(" ".join(message.splitlines()))
+
+
+class UsageError(C3DError):
+    """The command or the call asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class MissingInputError(UsageError):
+    """An input file or folder does not exist or cannot be opened."""
+
+
+class MissingDataError(UsageError):
+    """The workspace has no frames of this game and split."""
+
+
+class MissingModelError(UsageError):
+    """The workspace has no model of this name."""
+
+
+class UnknownQualityError(UsageError):
+    """The bundle has no such rate point."""
+
+
+class OptionError(UsageError):
+    """An option or argument has a value that is not allowed."""
+
+
+class FrameShapeError(UsageError):
+    """A frame is not uint8 (height, width, 3) within the limits of size."""
+
+
+class ValidationError(C3DError):
+    """A check of contents failed: numbers, certificates or images."""
+
+    exit_code = 3
+
+
+class BitMismatchError(ValidationError):
+    """Two computations that must agree differ in at least one bit."""
+
+
+class CertificateError(ValidationError):
+    """A layer lacks the proof that its integer sums stay exact."""
+
+
+class ImageError(ValidationError):
+    """An image cannot be read, or is of a kind that is not supported."""
+
+
+class PartialFailureError(ValidationError):
+    """Some of the inputs were skipped, the others were done."""
+
+
+class HostError(C3DError):
+    """This host lacks something or cannot do something."""
+
+    exit_code = 4
+
+
+class ProviderMissingError(HostError):
+    """The execution provider asked for is not available on this host."""
+
+
+class RuntimeConflictError(HostError):
+    """onnxruntime and onnxruntime-gpu are both installed and overwrite one another."""
+
+
+class LibraryMissingError(HostError):
+    """A library that this command needs is not installed."""
+
+
+class DiskError(HostError):
+    """A file could not be written: the disk is full, read-only or not permitted."""
+
+
+class KnownAnswerError(HostError):
+    """This host computes other numbers than the known answers of the bundle."""
+
+
+class CorruptError(C3DError):
+    """A file is damaged, hostile, or belongs to something else."""
+
+    exit_code = 5
+
+
+class StreamError(CorruptError):
+    """A stream cannot be decoded."""
+
+
+class StreamMagicError(StreamError):
+    """The data does not start as a stream does."""
+
+
+class StreamVersionError(StreamError):
+    """The stream has a version that this package does not know."""
+
+
+class StreamTruncatedError(StreamError):
+    """The stream ends too early."""
+
+
+class StreamTrailingError(StreamError):
+    """Bytes follow the end of the stream."""
+
+
+class StreamHeaderError(StreamError):
+    """A header field is out of range, or a reserved bit is set."""
+
+
+class StreamChecksumError(StreamError):
+    """A checksum over bytes of the stream does not hold."""
+
+
+class StreamForeignError(StreamError):
+    """The stream was made by another bundle."""
+
+
+class LatentsChecksumError(StreamError):
+    """The decoded latents are not the ones that were encoded."""
+
+
+class BundleError(CorruptError):
+    """A bundle cannot be opened."""
+
+
+class BundleFormatError(BundleError):
+    """The file is no stored zip of the kind that a bundle is."""
+
+
+class BundleMemberError(BundleError):
+    """A member of the bundle is missing, superfluous, too large or badly named."""
+
+
+class BundleHashError(BundleError):
+    """A member of the bundle is not the one that the manifest describes."""
+
+
+class BundleManifestError(BundleError):
+    """The manifest of the bundle is malformed or contradicts itself."""
+
+
+class BundleVersionError(BundleError):
+    """The bundle has a version that this package does not know."""
+
+
+class CheckpointError(CorruptError):
+    """A training checkpoint is damaged or belongs to another network."""
+
+
+class FleetError(C3DError):
+    """Some hosts of a fleet failed, the others were done."""
+
+    exit_code = 6

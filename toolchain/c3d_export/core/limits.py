@@ -1,0 +1,50 @@
+"""Named limits of everything that is read from outside, each with its reason.
+
+They are checked before memory is taken or time is spent, so that a hostile file of a few bytes
+cannot ask for gigabytes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+
+# One side of a frame: four times 4K, and twice the 8K per eye of the widest headsets.
+MAX_SIDE: Final = 16_384
+
+# Pixels of a frame: 3 bytes each fill 256 MiB; also the default limit of Pillow, so that what we
+# write can be opened elsewhere without a warning.
+MAX_PIXELS: Final = 89_478_485
+
+# One stream: the raw pixels of the largest frame. A longer stream compresses nothing.
+MAX_STREAM_BYTES: Final = 256 * MIB
+
+# One image file: an uncompressed RGBA PNG of MAX_PIXELS takes 342 MiB, and metadata come on top.
+MAX_IMAGE_BYTES: Final = 512 * MIB
+
+# One bundle: the two flavours of a network with 9 million parameters (float32 and int8, 45 MiB)
+# and everything else fit; what is larger is no network for real time.
+MAX_BUNDLE_BYTES: Final = 64 * MIB
+
+# One member of a bundle: the float32 flavour of the network above, with room to spare.
+MAX_MEMBER_BYTES: Final = 48 * MIB
+
+# Members of a bundle: graphs per flavour and rate point, tables and documents are some dozens.
+MAX_MEMBERS: Final = 256
+
+# One JSON document: a manifest of MAX_MEMBERS takes 64 KiB, a long evaluation report 2 MiB.
+MAX_JSON_BYTES: Final = 4 * MIB
+
+# Nesting of a JSON document: ours need 6; Python's own parser would recurse until it raises.
+MAX_JSON_DEPTH: Final = 32
+
+
+def size_fault(width: int, height: int) -> str:
+    """Why a frame of this size is beyond the limits, or an empty string where it is not."""
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        return f"{width}x{height} pixels, outside 1..{MAX_SIDE} a side"
+    if width * height > MAX_PIXELS:
+        return f"{width}x{height} pixels, more than {MAX_PIXELS}"
+    return ""

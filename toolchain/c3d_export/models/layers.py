@@ -1,0 +1,109 @@
+"""Layers whose activations are integers by nature.
+
+Every activation of the family lives in integer units: 0..255 after a clipped ReLU, -128..127
+where it is signed (pixels minus 128, latents, residual branches). Training uses the same units
+in floating point, so that going to integers is a matter of rounding, with no scale to calibrate.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WEIGHT_LIMIT = 64
+"""Largest |integer weight|: 2 * 255 * 64 <= 32767 keeps AVX2's 16-bit pair sums exact."""
+BIAS_UNIT = 16.0
+"""Biases are stored divided by this, so that one learning rate suits them and the weights."""
+
+
+def round_ste(x: Tensor) -> Tensor:
+    """Round half to even, with the gradient of the identity (straight-through estimator)."""
+    return x + (x.round() - x).detach()
+
+
+def space_to_depth(x: Tensor, r: int) -> Tensor:
+    """(B, C, H, W) -> (B, r*r*C, H/r, W/r), channel order (dy, dx, c): rows stay contiguous."""
+    b, c, h, w = x.shape
+    x = x.reshape(b, c, h // r, r, w // r, r).permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(b, r * r * c, h // r, w // r)
+
+
+def depth_to_space(x: Tensor, r: int) -> Tensor:
+    """Inverse of `space_to_depth`."""
+    b, c, h, w = x.shape
+    x = x.reshape(b, r, r, c // (r * r), h, w).permute(0, 3, 4, 1, 5, 2)
+    return x.reshape(b, c // (r * r), h * r, w * r)
+
+
+class IntConv2d(nn.Conv2d):
+    """Convolution with output in integer units.
+
+    signed: output range -128..127 instead of 0..255 (which is the clipped ReLU).
+    rounding: whether the output is an activation (clipped, and rounded in quantised mode) or a
+    raw sum that a later pass scales.
+    quantized: False trains in floating point; True simulates the integer network (weights on a
+    grid of 2 * WEIGHT_LIMIT + 1 values per output channel, rounded outputs).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        signed: bool = False,
+        rounding: bool = True,
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+        self.signed = signed
+        self.rounding = rounding
+        self.quantized = False
+        nn.init.kaiming_normal_(self.weight, nonlinearity="linear" if signed else "relu")
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)
+
+    def weight_scale(self) -> Tensor:
+        """(outputs,) float: the size of one integer weight step of each output channel."""
+        return self.weight.detach().abs().amax((1, 2, 3)).clamp_min(1e-9) / WEIGHT_LIMIT
+
+    def effective(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias as the forward pass uses them."""
+        assert self.bias is not None
+        bias = self.bias * BIAS_UNIT
+        if not self.quantized:
+            return self.weight, bias
+        scale = self.weight_scale()
+        grid = scale[:, None, None, None]
+        return round_ste(self.weight / grid) * grid, round_ste(bias / scale) * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.effective()
+        out = F.conv2d(x, weight, bias, self.stride, self.padding)
+        if not self.rounding:
+            return out
+        if self.quantized:
+            out = round_ste(out.float())
+        low, high = (-128.0, 127.0) if self.signed else (0.0, 255.0)
+        return F.hardtanh(out, low, high)
+
+
+class ResidualBlock(nn.Module):
+    """x -> clip(x + conv1x1(relu(conv3x3(x)))), trunk in 0..255."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.conv1 = IntConv2d(width, inner, 3)
+        self.conv2 = IntConv2d(inner, width, 1, signed=True)
+        with torch.no_grad():
+            self.conv2.weight.mul_(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.hardtanh(x + self.conv2(self.conv1(x)), 0.0, 255.0)
+
+
+def zero_(conv: IntConv2d) -> IntConv2d:
+    """Sets a layer to zero: a branch that begins by adding nothing."""
+    nn.init.zeros_(conv.weight)
+    return conv

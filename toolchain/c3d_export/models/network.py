@@ -1,0 +1,294 @@
+"""The real-time codec network: four transforms around a mean-scale hyperprior.
+
+    frame -> [1/8 patches] --- trunk ---\\
+          -> [1/16 blocks] --- linear ---+-> y -> h_a -> z -> z_hat -> h_s -> (mean, index)
+                                              |                                |
+                                              +--> symbols = round((y - mean) / step) <-+   (in two steps:
+                                                     g_ep predicts the second from the first)
+    symbols, mean -> v = clip(mean + symbols * step) -> g_s: linear base + linear detail + trunk
+          -> frame
+
+Each transform has a linear path set from the frames' block KLT (`models/klt.py`), so that the
+untrained network already is a transform codec; the non-linear trunks learn what goes beyond it.
+Mean-scale hyperprior: Minnen et al., NeurIPS 2018; gains per rate point: Cui et al., CVPR 2021.
+All tensors are in integer units (`models/layers.py`); y, mean and v are in units of `v`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
+from .layers import IntConv2d, ResidualBlock, depth_to_space, round_ste, space_to_depth, zero_
+from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpec
+
+DETAIL_UNIT = 0.5
+"""Grey levels in one unit of g_s's detail and trunk outputs (the base has 1)."""
+
+
+class Analysis(nn.Module):
+    """g_a: pixels - 128 (B, 3, H, W), H and W multiples of 16 -> y (B, M, H/16, W/16), float."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        s = spec.g_a
+        self.patch = IntConv2d(PATCH_CHANNELS, s.high, 1)
+        self.high = nn.Sequential(*(ResidualBlock(s.high, n) for n in s.high_inner))
+        self.down = IntConv2d(s.high, s.low, 3, stride=2)
+        self.low = nn.Sequential(*(ResidualBlock(s.low, n) for n in s.low_inner))
+        self.head = zero_(IntConv2d(s.low, spec.latents, 1, rounding=False))
+        self.linear = IntConv2d(BLOCK_CHANNELS, spec.latents, 1, rounding=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        trunk = self.low(self.down(self.high(self.patch(space_to_depth(x, PATCH)))))
+        with torch.autocast(x.device.type, enabled=False):
+            linear = self.linear(space_to_depth(x.float(), BLOCK))
+        return linear + self.head(trunk).float()
+
+
+class HyperAnalysis(nn.Module):
+    """h_a: y rounded, with planes (B, M + PLANES, h, w) -> z (B, Z, h/4, w/4) before rounding."""
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.conv1 = IntConv2d(spec.latents + PLANES, spec.h_a, 3, stride=2)
+        self.conv2 = IntConv2d(spec.h_a, spec.hyper, 3, stride=2, signed=True)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.conv2(self.conv1(y))
+
+
+class HyperSynthesis(nn.Module):
+    """h_s: z_hat with planes (B, Z + PLANES, h, w) -> features, mean (signed), index (unsigned).
+
+    Mean and index serve the latents of the first step; the features go on to g_ep.
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        a, b, c = spec.h_s
+        self.conv1 = IntConv2d(spec.hyper + PLANES, 4 * a, 1)
+        self.conv2 = IntConv2d(a, 4 * b, 3)
+        self.conv3 = IntConv2d(b, c, 3)
+        self.mean = zero_(IntConv2d(c, spec.latents, 1, signed=True))
+        self.index = zero_(IntConv2d(c, spec.latents, 1))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = depth_to_space(self.conv1(z), 2)
+        x = self.conv3(depth_to_space(self.conv2(x), 2))
+        return x, self.mean(x), self.index(x)
+
+
+class EntropyParameters(nn.Module):
+    """g_ep: features of h_s (B, c, h, w), v of the first step with planes, 0 elsewhere
+    (B, M + PLANES, h, w) -> mean (signed), index (unsigned) for the second step.
+
+    Half of the latents, a checkerboard that alternates with the channel, is coded first; the
+    other half is predicted from it: at each position from its own other channels, in each
+    channel from its four neighbours (Li et al., CVPR 2023, section 3.3, with two steps).
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        e = spec.g_ep
+        self.features = IntConv2d(spec.h_s[2], e, 1)
+        self.latents = IntConv2d(spec.latents + PLANES, 2 * e, 1)
+        self.conv1 = IntConv2d(3 * e, e, 3)
+        self.conv2 = IntConv2d(e, e, 1)
+        self.mean = zero_(IntConv2d(e, spec.latents, 1, signed=True))
+        self.index = zero_(IntConv2d(e, spec.latents, 1))
+
+    def forward(self, features: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.conv2(self.conv1(torch.cat([self.features(features), self.latents(v)], 1)))
+        return self.mean(x), self.index(x)
+
+
+class Synthesis(nn.Module):
+    """g_s: v with planes (B, M + PLANES, h, w) -> pixels - 128 (B, 3, 16h, 16w), unclipped.
+
+    Three parts are added: a base from the first latents in grey levels, a detail from the others
+    and a correction by the trunk, both in half grey levels. Their sum is what eight bits each
+    can carry without a visible rounding error.
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        s = spec.g_s
+        self.split = spec.base
+        self.latents = spec.latents
+        self.enter = IntConv2d(spec.latents + PLANES, s.low, 1)
+        self.low = nn.Sequential(*(ResidualBlock(s.low, n) for n in s.low_inner))
+        self.up = IntConv2d(s.low, 4 * s.high, 1)
+        self.high = nn.Sequential(*(ResidualBlock(s.high, n) for n in s.high_inner))
+        self.correction = zero_(IntConv2d(s.high, PATCH_CHANNELS, 1, signed=True))
+        self.base = IntConv2d(spec.base, BLOCK_CHANNELS, 1, signed=True)
+        self.detail = IntConv2d(spec.latents - spec.base, BLOCK_CHANNELS, 1, signed=True)
+
+    def forward(self, v: Tensor) -> Tensor:
+        trunk = self.high(depth_to_space(self.up(self.low(self.enter(v))), 2))
+        correction = depth_to_space(self.correction(trunk), PATCH).float()
+        with torch.autocast(v.device.type, enabled=False):
+            latents = v.float()
+            base = self.base(latents[:, : self.split])
+            detail = self.detail(latents[:, self.split : self.latents])
+        return depth_to_space(base + DETAIL_UNIT * detail, BLOCK) + DETAIL_UNIT * correction
+
+
+@dataclass
+class Output:
+    """x_hat: (B, 3, H, W), pixels - 128. bits_y, bits_z: (B,), bits of each frame."""
+
+    x_hat: Tensor
+    bits_y: Tensor
+    bits_z: Tensor
+
+
+class Codec(nn.Module):
+    """The whole network with its per-quality parameters.
+
+    log_step: (Q, M), natural logarithm of the quantiser step in units of v. planes: (Q, PLANES).
+    z_fine: (Q, Z), fine index of z's scale.
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.g_a, self.g_s = Analysis(spec), Synthesis(spec)
+        self.h_a, self.h_s = HyperAnalysis(spec), HyperSynthesis(spec)
+        self.g_ep = EntropyParameters(spec)
+        ramp = torch.linspace(-1.0, 1.0, spec.qualities)
+        planes = torch.stack([ramp, -ramp, ramp.abs() * 2 - 1, torch.ones_like(ramp)], 1) * 64.0
+        self.planes = nn.Parameter(planes)
+        self.log_step = nn.Parameter(torch.zeros(spec.qualities, spec.latents))
+        self.z_fine = nn.Parameter(torch.full((spec.qualities, spec.hyper), 120.0))
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def quantized(self) -> bool:
+        return self.g_a.patch.quantized
+
+    def quantize(self, on: bool) -> None:
+        """Switches between training in floating point and simulating the integer network."""
+        for module in self.modules():
+            if isinstance(module, IntConv2d):
+                module.quantized = on
+
+    def with_planes(self, x: Tensor, quality: Tensor) -> Tensor:
+        planes = self.planes[quality].clamp(-127.0, 127.0)
+        if self.quantized:
+            planes = round_ste(planes)
+        expanded = planes[:, :, None, None].expand(-1, -1, x.shape[2], x.shape[3])
+        return torch.cat([x, expanded], 1)
+
+    def hyper(self, y: Tensor, quality: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """y (B, M, h, w) -> (features, mean, index) of h_s and bits of z (B,)."""
+        height, width = y.shape[2:]
+        padded = F.pad(round_ste(y).clamp(-128.0, 127.0), (0, -width % 4, 0, -height % 4))
+        z = self.h_a(self.with_planes(padded, quality)).float()
+        scale = scale_of(self.z_fine[quality].clamp(0.0, 255.0))[:, :, None, None]
+        noisy = z + torch.rand_like(z) - 0.5 if self.training else z.round()
+        bits = gaussian_bits(noisy, scale).sum((1, 2, 3))
+        outputs = self.h_s(self.with_planes(round_ste(z), quality))
+        return tuple(t[..., :height, :width] for t in outputs), bits
+
+    def step(self, quality: Tensor) -> Tensor:
+        """Quantiser steps (B, M, 1, 1) in units of v, on the fixed-point grid when quantised."""
+        step = torch.exp(self.log_step[quality])
+        if self.quantized:
+            step = (round_ste(step * 256.0)).clamp_min(1.0) / 256.0
+        return step[:, :, None, None]
+
+    def quantized_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
+        """v of the decoder, rounded straight-through."""
+        v = mean + round_ste((y - mean) / step) * step
+        if self.quantized:
+            v = round_ste(v)
+        return v.clamp(-128.0, 127.0)
+
+    def rate(self, y: Tensor, mean: Tensor, index: Tensor, step: Tensor) -> Tensor:
+        """Bits of every symbol; with additive uniform noise in training (Balle et al. 2017)."""
+        offset = torch.log2(step) * STEPS_PER_OCTAVE
+        if self.quantized:
+            offset = round_ste(offset)
+        residual = (y - mean) / step
+        noisy = residual + torch.rand_like(y) - 0.5 if self.training else residual.round()
+        return gaussian_bits(noisy, scale_of((index - offset).clamp(0.0, 255.0)))
+
+    def forward(self, frame: Tensor, quality: Tensor) -> Output:
+        """frame: (B, 3, H, W) float, 0..255, sides multiples of 16; quality: (B,) int64."""
+        y = self.g_a(frame - 128.0)
+        (features, mean1, index1), bits_z = self.hyper(y, quality)
+        step = self.step(quality)
+        first = first_step_mask(y)
+        v1 = self.quantized_latents(y, mean1.float(), step) * first
+        mean2, index2 = self.g_ep(features, self.with_planes(v1, quality))
+        mean = torch.where(first, mean1.float(), mean2.float())
+        index = torch.where(first, index1.float(), index2.float())
+        bits_y = self.rate(y, mean, index, step).sum((1, 2, 3))
+        v = self.quantized_latents(y, mean, step)
+        x_hat = self.g_s(self.with_planes(v, quality))
+        return Output(x_hat, bits_y, bits_z)
+
+
+def first_step_mask(y: Tensor) -> Tensor:
+    """(M, h, w) bool: the latents that are coded in the first step."""
+    c, h, w = (torch.arange(n, device=y.device) for n in y.shape[1:])
+    return (c[:, None, None] + h[:, None] + w) % 2 == 0
+
+
+def build_network(spec: CodecSpec, seed: int = 0) -> Codec:
+    """A fresh network; the same seed gives the same weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Codec(spec)
+
+
+def macs_per_pixel(spec: CodecSpec) -> dict[str, float]:
+    """Multiply-accumulates per pixel of each transform."""
+    counts: dict[str, float] = {}
+    network = Codec(spec)
+    shrink = {"g_a": PATCH, "g_s": PATCH, "h_a": 4 * BLOCK, "h_s": 4 * BLOCK, "g_ep": BLOCK}
+    for name in shrink:
+        counts[name] = _macs(getattr(network, name), name)
+    return counts
+
+
+def _macs(module: nn.Module, name: str) -> float:
+    total = 0.0
+    for path, layer in module.named_modules():
+        if isinstance(layer, IntConv2d):
+            total += layer.weight.numel() / _positions(f"{name}.{path}")
+    return total
+
+
+def _positions(path: str) -> float:
+    """Pixels per output position of a layer."""
+    if path.startswith(("g_a.patch", "g_a.high", "g_s.high", "g_s.correction")):
+        return PATCH**2
+    if path.startswith("g_"):
+        return BLOCK**2
+    rates = {"h_a.conv1": 2, "h_a.conv2": 4, "h_s.conv1": 4, "h_s.conv2": 2}
+    return (BLOCK * rates.get(path, 1)) ** 2
+
+
+def initial_fine(scale: Tensor) -> Tensor:
+    """Bias of h_s's index head (in integer units) for latents of these standard deviations."""
+    return fine_of(scale).clamp(1.0, 254.0)
+
+
+def quality_lambdas(count: int) -> list[float]:
+    """Lambda of each rate point, low to high: 0.001 doubling, in 1 / (grey level)^2."""
+    return [0.001 * 2.0**i for i in range(count)]
+
+
+def initial_step(lam: float) -> float:
+    """Quantiser step in grey levels at which a transform codec has this lambda as its slope.
+
+    lambda = 3 / (2 ln 2 D) per channel and D = step^2 / 12.
+    """
+    return math.sqrt(18.0 / (math.log(2.0) * lam))

@@ -1,0 +1,95 @@
+"""Widths of the real-time codec family, in one frozen record.
+
+Every network of the family is built from a `CodecSpec` alone, so that a pruned network is a
+spec plus a state dict: no code, no pickle, nothing to infer from tensor shapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+PATCH = 8
+"""Pixels a side of one position of the high-resolution stage (1/8)."""
+BLOCK = 16
+"""Pixels a side of one latent position (1/16)."""
+PLANES = 4
+"""Constant channels beside v, y and z that tell a network the rate point."""
+PATCH_CHANNELS = PATCH * PATCH * 3
+BLOCK_CHANNELS = BLOCK * BLOCK * 3
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """Widths of one transform (g_a or g_s).
+
+    high: channels of the trunk at 1/8; high_inner: hidden channels of each residual block there.
+    low: channels of the trunk at 1/16; low_inner: hidden channels of each residual block there.
+    """
+
+    high: int
+    high_inner: tuple[int, ...]
+    low: int
+    low_inner: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """All widths of one network.
+
+    latents: channels of y (M). hyper: channels of z. base: how many latents, from the first,
+    enter the first linear branch of g_s. h_a: hidden width. h_s: widths at 1/32 and 1/16 (two).
+    g_ep: hidden width.
+    qualities: number of rate points. Laws: every width is at least 1; 1 <= base < latents.
+    """
+
+    name: str
+    latents: int
+    base: int
+    hyper: int
+    qualities: int
+    g_a: StageSpec
+    g_s: StageSpec
+    h_a: int
+    h_s: tuple[int, int, int]
+    g_ep: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> CodecSpec:
+        """The spec that `to_json` wrote; raises KeyError or TypeError on foreign data."""
+        fields = dict(data)
+        for stage in ("g_a", "g_s"):
+            widths = dict(fields[stage])
+            widths["high_inner"] = tuple(widths["high_inner"])
+            widths["low_inner"] = tuple(widths["low_inner"])
+            fields[stage] = StageSpec(**widths)
+        fields["h_s"] = tuple(fields["h_s"])
+        return CodecSpec(**fields)
+
+    def renamed(self, name: str) -> CodecSpec:
+        return replace(self, name=name)
+
+
+def _stage(high: int, high_blocks: int, low: int, low_blocks: int) -> StageSpec:
+    return StageSpec(high, (high,) * high_blocks, low, (low,) * low_blocks)
+
+
+def _size(name: str, g_a: StageSpec, g_s: StageSpec, h_s: tuple[int, int, int], g_ep: int) -> CodecSpec:
+    # Latent widths are common to all sizes: one trained network is slimmed to each of them, and
+    # pruning keeps y and z (the tables and known answers hang on them).
+    return CodecSpec(name, 320, 80, 64, 8, g_a, g_s, 96, h_s, g_ep)
+
+
+SIZES: dict[str, CodecSpec] = {
+    spec.name: spec
+    for spec in (
+        _size("xsmall", _stage(48, 1, 96, 1), _stage(48, 1, 96, 1), (64, 64, 64), 64),
+        _size("small", _stage(96, 2, 192, 1), _stage(96, 2, 192, 2), (128, 96, 96), 96),
+        _size("median", _stage(160, 3, 320, 2), _stage(160, 3, 320, 3), (128, 160, 160), 128),
+        _size("large", _stage(256, 4, 512, 3), _stage(256, 4, 512, 4), (192, 256, 256), 160),
+    )
+}

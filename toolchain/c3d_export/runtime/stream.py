@@ -1,0 +1,249 @@
+"""The `.c3s` stream: one coded frame and all that a decoder must know besides the bundle.
+
+    header | z payload | y payload | payload checksum | latents checksum
+
+The specification is docs/stream-format.md. `parse_stream` checks everything that can be checked
+without the bundle, in one fixed order, one leaf of the error tree per cause; after it
+`require_codec` tells foreign streams apart, and after entropy decoding `check_latents` tells a
+host that computes other numbers from one that does not.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c3d_export import _arith
+from c3d_export.core.digest import CODEC_ID_BYTES
+from c3d_export.core.errors import (
+    C3DError,
+    FrameShapeError,
+    LatentsChecksumError,
+    OptionError,
+    StreamChecksumError,
+    StreamForeignError,
+    StreamHeaderError,
+    StreamMagicError,
+    StreamTrailingError,
+    StreamTruncatedError,
+    StreamVersionError,
+    UnknownQualityError,
+)
+from c3d_export.core.limits import MAX_STREAM_BYTES, size_fault
+
+Data = bytes | bytearray | memoryview
+
+# A first byte above 127 stops transports that only pass text; "C3S" can be read in a hex dump.
+MAGIC: Final = b"\x89C3S"
+VERSION: Final = 1
+
+# Rate points are numbered 1.. in a byte.
+MAX_QUALITY: Final = 255
+
+# magic, version, flags, quality, reserved, width, height, codec id, z bytes, y bytes
+_FIELDS: Final = struct.Struct("<4sBBBBHH8sII")
+_CRC: Final = struct.Struct("<I")
+_CRCS: Final = struct.Struct("<II")
+
+HEADER_BYTES: Final = _FIELDS.size + _CRC.size
+TRAILER_BYTES: Final = _CRCS.size
+
+
+@dataclass(frozen=True)
+class StreamHeader:
+    """The fields of a header.
+
+    Laws: quality in 1..255; width and height in 1..MAX_SIDE with at most MAX_PIXELS pixels;
+    codec_id of 8 bytes; z_bytes and y_bytes are the lengths of the two payloads.
+    """
+
+    quality: int
+    width: int
+    height: int
+    codec_id: bytes
+    z_bytes: int
+    y_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """The length of the whole stream."""
+        return HEADER_BYTES + self.z_bytes + self.y_bytes + TRAILER_BYTES
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream whose checksums hold: the header, both rANS payloads, and the latents checksum."""
+
+    header: StreamHeader
+    z: bytes
+    y: bytes
+    latents_crc: int
+
+
+def pack_stream(
+    *,
+    quality: int,
+    width: int,
+    height: int,
+    codec_id: bytes,
+    z: bytes,
+    y: bytes,
+    latents_crc: int,
+) -> bytes:
+    """The bytes of a stream; `parse_stream` gives the same values back.
+
+    Raises FrameShapeError for a frame beyond the limits of size, UnknownQualityError for a rate
+    point outside 1..255, and C3DError for what only a fault of the caller can produce: a wrong
+    codec id or checksum, or payloads beyond MAX_STREAM_BYTES.
+    """
+    header = StreamHeader(quality, width, height, codec_id, len(z), len(y))
+    _check_packable(header, latents_crc)
+    fields = _FIELDS.pack(
+        MAGIC, VERSION, 0, quality, 0, width, height, codec_id, header.z_bytes, header.y_bytes
+    )
+    trailer = _CRCS.pack(_payload_crc(z, y, latents_crc), latents_crc)
+    return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), z, y, trailer])
+
+
+def parse_stream(data: Data) -> Stream:
+    """The parts of the stream that `data` is, from its first to its last byte.
+
+    Raises, in the order of the checks: the errors of `peek_header`, StreamTruncatedError,
+    StreamTrailingError, StreamChecksumError. Every prefix of a stream and every stream with one
+    bit changed is refused.
+    """
+    view = _as_view(data)
+    header = _parse_header(view)
+    _check_length(len(view), header.total_bytes)
+    y_start = HEADER_BYTES + header.z_bytes
+    y_end = y_start + header.y_bytes
+    z, y = bytes(view[HEADER_BYTES:y_start]), bytes(view[y_start:y_end])
+    payload_crc, latents_crc = _CRCS.unpack(view[y_end:])
+    if payload_crc != _payload_crc(z, y, latents_crc):
+        raise StreamChecksumError("the stream's payload is damaged; fetch the stream again")
+    return Stream(header, z, y, latents_crc)
+
+
+def peek_header(data: Data) -> StreamHeader:
+    """The header of a stream of which at least the first 32 bytes are given.
+
+    Raises, in the order of the checks: OptionError (not bytes), StreamTruncatedError (empty),
+    StreamMagicError, StreamTruncatedError (shorter than a header), StreamVersionError (looked at
+    as soon as its byte is there), StreamChecksumError (header), StreamHeaderError.
+    """
+    return _parse_header(_as_view(data))
+
+
+def require_codec(header: StreamHeader, codec_id: bytes) -> None:
+    """Raises StreamForeignError where the stream was not made by the bundle of this id."""
+    if header.codec_id != codec_id:
+        raise StreamForeignError(
+            f"the stream was made by bundle {header.codec_id.hex()}, and this one is"
+            f" {codec_id.hex()}; decode it with the bundle that made it"
+        )
+
+
+def latents_checksum(z: NDArray[np.int16], y: NDArray[np.int16]) -> int:
+    """The CRC-32C of the latents: int16 little-endian, z and then y.
+
+    Both in raster order with the channel last: shape (rows, columns, channels), or any shape with
+    the same order in memory; z may have size 0. Raises C3DError for another dtype.
+    """
+    crc = 0
+    for latents in (z, y):
+        if latents.dtype != np.int16:
+            raise C3DError(f"latents must be int16, not {latents.dtype}")
+        crc = _arith.crc32c(np.ascontiguousarray(latents, dtype="<i2").reshape(-1).data, crc)
+    return crc
+
+
+def check_latents(stream: Stream, z: NDArray[np.int16], y: NDArray[np.int16]) -> None:
+    """Raises LatentsChecksumError where the decoded latents are not those that were encoded.
+
+    The bytes of `stream` are sound, so that a difference means that this host computes other
+    numbers than the encoder's did.
+    """
+    if latents_checksum(z, y) != stream.latents_crc:
+        raise LatentsChecksumError(
+            "the decoded latents differ from the encoded ones: this host computes other numbers;"
+            " run `c3d-export doctor`"
+        )
+
+
+def _as_view(data: Data) -> memoryview:
+    try:
+        return memoryview(data).cast("B")
+    except TypeError as error:
+        kind = type(data).__name__
+        raise OptionError(f"a stream must be contiguous bytes, not {kind}; pass bytes") from error
+
+
+def _parse_header(view: memoryview) -> StreamHeader:
+    _check_start(view)
+    fields, (crc,) = view[: _FIELDS.size], _CRC.unpack(view[_FIELDS.size : HEADER_BYTES])
+    if crc != _arith.crc32c(fields):
+        raise StreamChecksumError("the stream's header is damaged; fetch the stream again")
+    _, _, flags, quality, reserved, width, height, codec_id, z_bytes, y_bytes = _FIELDS.unpack(
+        fields
+    )
+    if flags or reserved:
+        raise StreamHeaderError("the stream's reserved bits are set; update c3d-export")
+    header = StreamHeader(quality, width, height, codec_id, z_bytes, y_bytes)
+    if fault := _fault(header):
+        raise StreamHeaderError(f"the stream has {fault}; no encoder writes this")
+    return header
+
+
+def _check_start(view: memoryview) -> None:
+    if not view:
+        raise StreamTruncatedError("the stream is empty; fetch the stream again")
+    start = bytes(view[: len(MAGIC)])
+    if start != MAGIC[: len(start)]:
+        raise StreamMagicError("this is no .c3s stream; check the file")
+    if len(view) > len(MAGIC) and (version := view[len(MAGIC)]) != VERSION:
+        raise StreamVersionError(
+            f"the stream has version {version}, and this c3d-export reads {VERSION}; update it"
+        )
+    if len(view) < HEADER_BYTES:
+        _check_length(len(view), HEADER_BYTES)
+
+
+def _check_length(length: int, wanted: int) -> None:
+    if length < wanted:
+        message = f"the stream ends after {length} of {wanted} bytes; fetch the stream again"
+        raise StreamTruncatedError(message)
+    if length > wanted:
+        message = f"{length - wanted} bytes follow the end of the stream; remove them"
+        raise StreamTrailingError(message)
+
+
+def _fault(header: StreamHeader) -> str:
+    """What is out of range in a header, or an empty string."""
+    if not 1 <= header.quality <= MAX_QUALITY:
+        return f"rate point {header.quality}"
+    if size := size_fault(header.width, header.height):
+        return f"a frame of {size}"
+    if header.total_bytes > MAX_STREAM_BYTES:
+        return f"{header.total_bytes} bytes, more than the {MAX_STREAM_BYTES} allowed"
+    return ""
+
+
+def _check_packable(header: StreamHeader, latents_crc: int) -> None:
+    if size := size_fault(header.width, header.height):
+        raise FrameShapeError(f"cannot code a frame of {size}; cut the frame into smaller ones")
+    if not 1 <= header.quality <= MAX_QUALITY:
+        message = f"no rate point {header.quality}; choose one in 1..{MAX_QUALITY}"
+        raise UnknownQualityError(message)
+    if fault := _fault(header):
+        raise C3DError(f"cannot write a stream with {fault}")
+    if len(header.codec_id) != CODEC_ID_BYTES or not 0 <= latents_crc < 1 << 32:
+        raise C3DError("a codec id has 8 bytes and a checksum 32 bits")
+
+
+def _payload_crc(z: bytes, y: bytes, latents_crc: int) -> int:
+    # The latents checksum is covered too: damage to it must not look like a drift of the host.
+    return _arith.crc32c(_CRC.pack(latents_crc), _arith.crc32c(y, _arith.crc32c(z)))

@@ -1,0 +1,89 @@
+"""Checkpoints: one safetensors file whose metadata holds the JSON state.
+
+One file, replaced atomically, cannot be half old and half new after a kill. No pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..core.atomic import write_bytes_atomic
+from ..core.errors import CheckpointError, MissingInputError
+from ..core.limits import MAX_JSON_BYTES
+from ..models.network import Codec, build_network
+from ..models.spec import CodecSpec
+
+FORMAT = "c3d-export checkpoint 1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """state: plain JSON values ("spec" among them); tensors: by name, on the CPU."""
+
+    state: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes atomically; raises DiskError."""
+    metadata = {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
+    tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+    write_bytes_atomic(path, save(tensors, metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Raises MissingInputError, or CheckpointError for a file that is not ours or is damaged."""
+    if not path.is_file():
+        raise MissingInputError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or len(metadata["state"]) > MAX_JSON_BYTES:
+                raise CheckpointError(f"{path} is no checkpoint of c3d-export")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return Checkpoint(json.loads(metadata["state"]), tensors)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def model_tensors(model: Codec, prefix: str = "model.") -> dict[str, Tensor]:
+    return {prefix + name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def save_model(path: Path, model: Codec, state: dict[str, Any]) -> None:
+    """A network alone (no optimiser), with its spec and whatever `state` tells of its making."""
+    complete = {**state, "spec": model.spec.to_json()}
+    save_checkpoint(path, Checkpoint(complete, model_tensors(model)))
+
+
+def restore_model(checkpoint: Checkpoint, prefix: str = "model.") -> Codec:
+    """The network in a checkpoint; raises CheckpointError where widths and tensors disagree."""
+    try:
+        model = build_network(CodecSpec.from_json(checkpoint.state["spec"]))
+        cut = len(prefix)
+        state = {k[cut:]: v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}
+        model.load_state_dict(state)
+    except (KeyError, TypeError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"the checkpoint does not fit its own spec: {first}") from error
+    return model
+
+
+def load_model(path: Path) -> Codec:
+    """The network saved by `save_model` or the averaged one of a training checkpoint."""
+    checkpoint = load_checkpoint(path)
+    averaged = any(name.startswith("average.") for name in checkpoint.tensors)
+    return restore_model(checkpoint, "average." if averaged else "model.")
+
+
+def to_half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """float16 copies, for weights that are shipped to be trained further."""
+    return {name: t.to(torch.float16) for name, t in tensors.items()}

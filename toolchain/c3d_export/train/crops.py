@@ -1,0 +1,43 @@
+"""Random crops of frames held in memory: the input of every training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Frames of one game: uint8 arrays (H, W, 3), each side at least the crop's."""
+
+    game: str
+    frames: list[NDArray[np.uint8]]
+
+
+def _pad_to(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    rows, columns = max(0, size - frame.shape[0]), max(0, size - frame.shape[1])
+    return np.pad(frame, ((0, rows), (0, columns), (0, 0)), mode="edge")
+
+
+def sample_batch(pools: list[Pool], batch: int, size: int, seed: int, step: int) -> Tensor:
+    """(batch, 3, size, size) float32, 0..255, channels last.
+
+    Games take turns so that a game of few frames counts as much as one of many; mirrored left to
+    right at random (rendered frames have no fixed handedness, but they do have an up and down).
+    The crops depend on (seed, step) alone, which makes a resumed run repeat the lost steps.
+    """
+    rng = np.random.default_rng((seed, step))
+    crops = []
+    for i in range(batch):
+        pool = pools[(step * batch + i) % len(pools)]
+        frame = _pad_to(pool.frames[rng.integers(len(pool.frames))], size)
+        top = int(rng.integers(frame.shape[0] - size + 1))
+        left = int(rng.integers(frame.shape[1] - size + 1))
+        crop = frame[top : top + size, left : left + size]
+        crops.append(crop[:, ::-1] if rng.integers(2) else crop)
+    stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+    return stacked.float().contiguous(memory_format=torch.channels_last)

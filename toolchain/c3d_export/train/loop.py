@@ -1,0 +1,216 @@
+"""The training loop: rate-distortion optimisation of one network at all its rate points.
+
+Loss of a frame at rate point q: lambda_q * MSE + bpp, MSE in grey levels (that is lambda * 255^2
+times the MSE of frames in 0..1), divided by its running mean so that every rate point improves
+by the same ratio instead of the costliest ruling the others.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..models.network import Codec, Output, quality_lambdas
+from .checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    model_tensors,
+    restore_model,
+    save_checkpoint,
+)
+from .crops import Pool, sample_batch
+from .optimizer import layer_factors, make_optimizer, set_learning_rate
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """steps: length of the run. batch: crops a step. crop: pixels a side, a multiple of 64.
+
+    learning_rate: relative to each layer's size (`train/optimizer.py`), after `warmup` steps,
+    falling to zero along a cosine. quantize_from: first step in the integer simulation (`steps`
+    or more: never). average: decay of the moving average of weights, which is what is kept.
+    precision: "bfloat16" or "float32".
+    """
+
+    steps: int
+    batch: int = 8
+    crop: int = 256
+    seed: int = 0
+    learning_rate: float = 0.1
+    warmup: int = 100
+    quantize_from: int = 1 << 30
+    clip: float = 2.0
+    average: float = 0.998
+    memory: float = 0.98
+    save_every: int = 200
+    precision: str = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress display needs: means over the last reporting interval."""
+
+    step: int
+    steps: int
+    loss: float
+    bpp: float
+    psnr: float
+    steps_per_second: float
+    seconds_left: float
+
+
+Report = Callable[[Progress], None]
+
+
+def distortion(output: Output, frame: Tensor) -> Tensor:
+    """(B,) mean squared error in grey levels, before clipping (so that the gradient stays)."""
+    return (output.x_hat + 128.0 - frame).square().mean((1, 2, 3))
+
+
+class Trainer:
+    """Holds everything that a checkpoint holds; `run` advances it."""
+
+    def __init__(
+        self, model: Codec, config: TrainConfig, pools: list[Pool], path: Path | None
+    ) -> None:
+        self.model, self.config, self.pools, self.path = model, config, pools, path
+        self.factors = layer_factors(model)
+        self.optimizer = make_optimizer(model, self.factors)
+        self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
+        self.lambdas = torch.tensor(quality_lambdas(model.spec.qualities))
+        self.loss_mean = torch.zeros(model.spec.qualities)
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+
+    @staticmethod
+    def resume(path: Path, pools: list[Pool]) -> Trainer:
+        """Continues a run to the numbers that it would have reached uninterrupted."""
+        checkpoint = load_checkpoint(path)
+        config = TrainConfig(**checkpoint.state["config"])
+        trainer = Trainer(restore_model(checkpoint), config, pools, path)
+        trainer._restore(checkpoint)
+        return trainer
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        state, tensors = checkpoint.state, checkpoint.tensors
+        self.step, self.history = state["step"], state["history"]
+        self.factors = state["factors"]
+        self.optimizer = make_optimizer(self.model, self.factors)
+        self.loss_mean = tensors["loss_mean"].clone()
+        self.average = {
+            k.removeprefix("average."): v.clone()
+            for k, v in tensors.items()
+            if k.startswith("average.")
+        }
+        for name, parameter in self.model.named_parameters():
+            if f"adam.{name}.exp_avg" in tensors:
+                self.optimizer.state[parameter] = {
+                    key: tensors[f"adam.{name}.{key}"].clone()
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+
+    def save(self) -> None:
+        if self.path is None:
+            return
+        tensors = model_tensors(self.model)
+        tensors.update({f"average.{k}": v for k, v in self.average.items()})
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"adam.{name}.{key}"] = value.detach().clone()
+        tensors["loss_mean"] = self.loss_mean
+        save_checkpoint(self.path, Checkpoint(self._state(), tensors))
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "spec": self.model.spec.to_json(),
+            "config": asdict(self.config),
+            "step": self.step,
+            "factors": self.factors,
+            "history": self.history,
+        }
+
+    def learning_rate(self) -> float:
+        c = self.config
+        fade = 0.5 + 0.5 * math.cos(math.pi * self.step / c.steps)
+        return c.learning_rate * min(1.0, (self.step + 1) / c.warmup) * fade
+
+    def _qualities(self) -> Tensor:
+        count = self.model.spec.qualities
+        start = self.step * self.config.batch
+        return torch.arange(start, start + self.config.batch) % count
+
+    def _loss(self, frame: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        enabled = self.config.precision == "bfloat16"
+        with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
+            output = self.model(frame, quality)
+        mse = distortion(output, frame)
+        bpp = (output.bits_y + output.bits_z) / (frame.shape[2] * frame.shape[3])
+        loss = self.lambdas[quality] * mse + bpp
+        self._remember(quality, loss.detach())
+        return (loss / self.loss_mean[quality]).mean(), mse.detach(), bpp.detach()
+
+    def _remember(self, quality: Tensor, loss: Tensor) -> None:
+        for q, value in zip(quality.tolist(), loss, strict=True):
+            old = self.loss_mean[q]
+            keep = self.config.memory if old > 0 else 0.0
+            self.loss_mean[q] = keep * old + (1 - keep) * value
+
+    def train_step(self) -> tuple[float, float, float]:
+        """One step; returns mean loss ratio, bpp and MSE of its crops."""
+        c = self.config
+        torch.manual_seed(c.seed * 1_000_003 + self.step)
+        self.model.quantize(self.step >= c.quantize_from)
+        frame = sample_batch(self.pools, c.batch, c.crop, c.seed, self.step)
+        set_learning_rate(self.optimizer, self.learning_rate())
+        loss, mse, bpp = self._loss(frame, self._qualities())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), c.clip)
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        return float(loss.detach()), float(bpp.mean()), float(mse.mean())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.average, (1 + self.step) / (10 + self.step))
+        for name, value in self.model.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    def run(self, report: Report | None = None, every: int = 50) -> Codec:
+        """Trains to the end of the schedule and returns the averaged network."""
+        self.model.train()
+        begin, first, sums = time.monotonic(), self.step, [0.0, 0.0, 0.0]
+        while self.step < self.config.steps:
+            sums = [s + v for s, v in zip(sums, self.train_step(), strict=True)]
+            if self.step % every == 0:
+                self._report(report, [s / every for s in sums], time.monotonic() - begin, first)
+                sums = [0.0, 0.0, 0.0]
+            if self.step % self.config.save_every == 0:
+                self.save()
+        self.save()
+        return self.averaged()
+
+    def _report(
+        self, report: Report | None, means: list[float], elapsed: float, first: int
+    ) -> None:
+        loss, bpp, mse = means
+        psnr = 10 * math.log10(255**2 / max(mse, 1e-9))
+        rate = (self.step - first) / elapsed
+        left = (self.config.steps - self.step) / rate
+        self.history.append({"step": self.step, "loss": loss, "bpp": bpp, "psnr": psnr})
+        if report is not None:
+            report(Progress(self.step, self.config.steps, loss, bpp, psnr, rate, left))
+
+    def averaged(self) -> Codec:
+        """A copy of the network with the averaged weights, in evaluation mode."""
+        model = restore_model(Checkpoint(self._state(), self.average), prefix="")
+        model.quantize(self.config.quantize_from < self.config.steps)
+        return model.eval()
