@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from c3d_export import _arith
 from c3d_export.core.errors import (
@@ -31,6 +32,7 @@ from c3d_export.runtime.stream import (
     HEADER_BYTES,
     MAGIC,
     TRAILER_BYTES,
+    Stream,
     StreamHeader,
     check_latents,
     latents_checksum,
@@ -42,7 +44,14 @@ from c3d_export.runtime.stream import (
 
 CODEC = bytes(range(8))
 GOOD = pack_stream(
-    quality=4, width=1280, height=720, codec_id=CODEC, z=b"zed", y=b"why?", latents_crc=0x12345678
+    quality=4,
+    width=1280,
+    height=720,
+    codec_id=CODEC,
+    z=b"zed",
+    y1=b"why?",
+    y2=b"two",
+    latents_crc=0x12345678,
 )
 
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "stream-format.md"
@@ -60,7 +69,7 @@ def test_the_layout_is_the_one_of_the_specification() -> None:
     lines = SPECIFICATION.read_text(encoding="utf-8").splitlines()
     example = [line for line in lines if line.startswith("    ")]
     assert bytes.fromhex("".join(example)) == GOOD
-    assert (HEADER_BYTES, TRAILER_BYTES) == (32, 8)
+    assert (HEADER_BYTES, TRAILER_BYTES) == (36, 8)
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,26 +78,33 @@ def test_the_layout_is_the_one_of_the_specification() -> None:
     width=st.integers(1, 16384),
     height=st.integers(1, 5461),
     codec=st.binary(min_size=8, max_size=8),
-    z=st.binary(max_size=40),
-    y=st.binary(max_size=40),
+    payloads=st.tuples(*[st.binary(max_size=40)] * 3),
     crc=st.integers(0, 2**32 - 1),
 )
 def test_round_trip(
-    quality: int, width: int, height: int, codec: bytes, z: bytes, y: bytes, crc: int
+    quality: int, width: int, height: int, codec: bytes, payloads: tuple[bytes, ...], crc: int
 ) -> None:
+    z, y1, y2 = payloads
     data = pack_stream(
-        quality=quality, width=width, height=height, codec_id=codec, z=z, y=y, latents_crc=crc
+        quality=quality,
+        width=width,
+        height=height,
+        codec_id=codec,
+        z=z,
+        y1=y1,
+        y2=y2,
+        latents_crc=crc,
     )
-    stream = parse_stream(data)
-    header = StreamHeader(quality, width, height, codec, len(z), len(y))
-    assert (stream.header, stream.z, stream.y, stream.latents_crc) == (header, z, y, crc)
+    header = StreamHeader(quality, width, height, codec, len(z), len(y1), len(y2))
+    assert parse_stream(data) == Stream(header, z, y1, y2, crc)
     assert peek_header(data[:HEADER_BYTES]) == header
     assert header.total_bytes == len(data)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_every_kind_of_bytes_is_read(kind: type) -> None:
-    assert parse_stream(kind(GOOD)).y == b"why?"
+    stream = parse_stream(kind(GOOD))
+    assert (stream.z, stream.y1, stream.y2) == (b"zed", b"why?", b"two")
 
 
 def test_every_prefix_is_refused() -> None:
@@ -150,8 +166,10 @@ def test_every_reserved_bit() -> None:
         (8, struct.pack("<H", 16385), "16385x720"),
         (10, struct.pack("<H", 65535), "1280x65535"),
         (8, struct.pack("<HH", 16384, 5462), "16384x5462"),
-        (20, b"\xff\xff\xff\xff", "4294967339 bytes"),
-        (24, struct.pack("<I", MAX_STREAM_BYTES - 42), f"{MAX_STREAM_BYTES + 1} bytes"),
+        (20, b"\xff\xff\xff\xff", "4294967346 bytes"),
+        (24, struct.pack("<I", MAX_STREAM_BYTES - 49), f"{MAX_STREAM_BYTES + 1} bytes"),
+        (28, struct.pack("<I", MAX_STREAM_BYTES - 50), f"{MAX_STREAM_BYTES + 1} bytes"),
+        (20, b"\xff" * 12, f"{44 + 3 * 0xFFFFFFFF} bytes"),
     ],
 )
 def test_a_field_out_of_range_with_a_valid_checksum(offset: int, value: bytes, named: str) -> None:
@@ -161,13 +179,13 @@ def test_a_field_out_of_range_with_a_valid_checksum(offset: int, value: bytes, n
 
 def test_lengths_that_the_limit_allows_and_the_data_does_not_hold() -> None:
     with pytest.raises(StreamTruncatedError, match=f"of {MAX_STREAM_BYTES} bytes"):
-        parse_stream(_patched(24, struct.pack("<I", MAX_STREAM_BYTES - 43)))
+        parse_stream(_patched(24, struct.pack("<I", MAX_STREAM_BYTES - 50)))
 
 
 def test_a_border_between_the_payloads_that_was_moved_is_another_stream() -> None:
-    # z and y are told apart by the header alone, which has a checksum of its own.
-    moved = parse_stream(_patched(20, struct.pack("<II", 4, 3)))
-    assert (moved.z, moved.y) == (b"zedw", b"hy?")
+    # The payloads are told apart by the header alone, which has a checksum of its own.
+    moved = parse_stream(_patched(20, struct.pack("<III", 4, 0, 6)))
+    assert (moved.z, moved.y1, moved.y2) == (b"zedw", b"", b"hy?two")
 
 
 def test_trailing_bytes() -> None:
@@ -196,7 +214,8 @@ def _pack(**changes: object) -> bytes:
         "height": 16,
         "codec_id": CODEC,
         "z": b"",
-        "y": b"",
+        "y1": b"",
+        "y2": b"",
         "latents_crc": 0,
     }
     return pack_stream(**(values | changes))  # type: ignore[arg-type]
@@ -212,7 +231,8 @@ def _pack(**changes: object) -> bytes:
         ("codec_id", b"short", C3DError),
         ("latents_crc", -1, C3DError),
         ("latents_crc", 1 << 32, C3DError),
-        ("y", bytes(MAX_STREAM_BYTES), C3DError),
+        ("z", bytes(MAX_STREAM_BYTES), C3DError),
+        ("y2", bytes(MAX_STREAM_BYTES - 43), C3DError),
     ],
 )
 def test_what_cannot_be_packed(field: str, value: object, error: type[C3DError]) -> None:
@@ -222,28 +242,31 @@ def test_what_cannot_be_packed(field: str, value: object, error: type[C3DError])
 
 
 Z = np.array([[[1, -2]]], np.int16)
-Y = np.arange(-6, 6, dtype=np.int16).reshape(2, 3, 2)
+V = np.arange(244, 256, dtype=np.uint8).reshape(2, 3, 2)
 
 
-def test_the_latents_checksum_is_over_little_endian_z_and_then_y() -> None:
-    data = struct.pack("<2h", 1, -2) + struct.pack("<12h", *range(-6, 6))
-    assert latents_checksum(Z, Y) == _arith.crc32c(data)
-    assert latents_checksum(Z.astype(">i2").astype(np.int16), np.asfortranarray(Y)) == (
-        latents_checksum(Z, Y)
+def test_the_latents_checksum_is_over_little_endian_z_and_then_v() -> None:
+    data = struct.pack("<2h", 1, -2) + bytes(range(244, 256))
+    assert latents_checksum(Z, V) == _arith.crc32c(data)
+    assert latents_checksum(Z.astype(">i2").astype(np.int16), np.asfortranarray(V)) == (
+        latents_checksum(Z, V)
     )
-    assert latents_checksum(np.empty((0, 0, 4), np.int16), Y) == _arith.crc32c(data[4:])
+    assert latents_checksum(np.empty((0, 0, 4), np.int16), V) == _arith.crc32c(data[4:])
 
 
-def test_one_latent_off_by_one_is_found() -> None:
-    stream = parse_stream(_pack(latents_crc=latents_checksum(Z, Y)))
-    check_latents(stream, Z, Y)
-    for index in range(Y.size):
-        other = Y.copy()
-        other.flat[index] += 1
+@pytest.mark.parametrize("latents", [Z, V], ids=["z", "v"])
+def test_one_latent_off_by_one_is_found(latents: NDArray[np.generic]) -> None:
+    stream = parse_stream(_pack(latents_crc=latents_checksum(Z, V)))
+    check_latents(stream, Z, V)
+    for index in range(latents.size):
+        other = latents.copy()
+        other.flat[index] ^= 1
+        changed = (other, V) if latents is Z else (Z, other)
         with pytest.raises(LatentsChecksumError):
-            check_latents(stream, Z, other)
+            check_latents(stream, *changed)
 
 
 def test_latents_of_another_type_are_a_fault_of_the_caller() -> None:
-    with pytest.raises(C3DError, match="int16"):
-        latents_checksum(Z, Y.astype(np.int32))
+    for wrong in ((Z, V.astype(np.int16)), (Z.astype(np.int32), V), (V, Z)):
+        with pytest.raises(C3DError, match="int16 and uint8"):
+            latents_checksum(*wrong)

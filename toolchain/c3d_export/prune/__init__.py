@@ -1,0 +1,1 @@
+"""Slimming: which channels the network can do without, and the network without them."""

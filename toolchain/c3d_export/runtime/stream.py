@@ -1,6 +1,9 @@
 """The `.c3s` stream: one coded frame and all that a decoder must know besides the bundle.
 
-    header | z payload | y payload | payload checksum | latents checksum
+    header | z payload | y1 payload | y2 payload | payload checksum | latents checksum
+
+The latents y are coded in two halves, because the table indexes of the second depend on the
+decoded first.
 
 The specification is docs/stream-format.md. `parse_stream` checks everything that can be checked
 without the bundle, in one fixed order, one leaf of the error tree per cause; after it
@@ -44,8 +47,8 @@ VERSION: Final = 1
 # Rate points are numbered 1.. in a byte.
 MAX_QUALITY: Final = 255
 
-# magic, version, flags, quality, reserved, width, height, codec id, z bytes, y bytes
-_FIELDS: Final = struct.Struct("<4sBBBBHH8sII")
+# magic, version, flags, quality, reserved, width, height, codec id, z bytes, y1 bytes, y2 bytes
+_FIELDS: Final = struct.Struct("<4sBBBBHH8sIII")
 _CRC: Final = struct.Struct("<I")
 _CRCS: Final = struct.Struct("<II")
 
@@ -58,7 +61,7 @@ class StreamHeader:
     """The fields of a header.
 
     Laws: quality in 1..255; width and height in 1..MAX_SIDE with at most MAX_PIXELS pixels;
-    codec_id of 8 bytes; z_bytes and y_bytes are the lengths of the two payloads.
+    codec_id of 8 bytes; z_bytes, y1_bytes and y2_bytes are the lengths of the three payloads.
     """
 
     quality: int
@@ -66,21 +69,23 @@ class StreamHeader:
     height: int
     codec_id: bytes
     z_bytes: int
-    y_bytes: int
+    y1_bytes: int
+    y2_bytes: int
 
     @property
     def total_bytes(self) -> int:
         """The length of the whole stream."""
-        return HEADER_BYTES + self.z_bytes + self.y_bytes + TRAILER_BYTES
+        return HEADER_BYTES + self.z_bytes + self.y1_bytes + self.y2_bytes + TRAILER_BYTES
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream whose checksums hold: the header, both rANS payloads, and the latents checksum."""
+    """A stream whose checksums hold: the header, the three rANS payloads, the latents checksum."""
 
     header: StreamHeader
     z: bytes
-    y: bytes
+    y1: bytes
+    y2: bytes
     latents_crc: int
 
 
@@ -91,7 +96,8 @@ def pack_stream(
     height: int,
     codec_id: bytes,
     z: bytes,
-    y: bytes,
+    y1: bytes,
+    y2: bytes,
     latents_crc: int,
 ) -> bytes:
     """The bytes of a stream; `parse_stream` gives the same values back.
@@ -100,13 +106,13 @@ def pack_stream(
     point outside 1..255, and C3DError for what only a fault of the caller can produce: a wrong
     codec id or checksum, or payloads beyond MAX_STREAM_BYTES.
     """
-    header = StreamHeader(quality, width, height, codec_id, len(z), len(y))
+    lengths = len(z), len(y1), len(y2)
+    header = StreamHeader(quality, width, height, codec_id, *lengths)
     _check_packable(header, latents_crc)
-    fields = _FIELDS.pack(
-        MAGIC, VERSION, 0, quality, 0, width, height, codec_id, header.z_bytes, header.y_bytes
-    )
-    trailer = _CRCS.pack(_payload_crc(z, y, latents_crc), latents_crc)
-    return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), z, y, trailer])
+    fields = _FIELDS.pack(MAGIC, VERSION, 0, quality, 0, width, height, codec_id, *lengths)
+    payload = b"".join([z, y1, y2])
+    trailer = _CRCS.pack(_payload_crc(payload, latents_crc), latents_crc)
+    return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), payload, trailer])
 
 
 def parse_stream(data: Data) -> Stream:
@@ -119,17 +125,17 @@ def parse_stream(data: Data) -> Stream:
     view = _as_view(data)
     header = _parse_header(view)
     _check_length(len(view), header.total_bytes)
-    y_start = HEADER_BYTES + header.z_bytes
-    y_end = y_start + header.y_bytes
-    z, y = bytes(view[HEADER_BYTES:y_start]), bytes(view[y_start:y_end])
-    payload_crc, latents_crc = _CRCS.unpack(view[y_end:])
-    if payload_crc != _payload_crc(z, y, latents_crc):
+    payload = view[HEADER_BYTES:-TRAILER_BYTES]
+    payload_crc, latents_crc = _CRCS.unpack(view[-TRAILER_BYTES:])
+    if payload_crc != _payload_crc(payload, latents_crc):
         raise StreamChecksumError("the stream's payload is damaged; fetch the stream again")
-    return Stream(header, z, y, latents_crc)
+    y1_start, y2_start = header.z_bytes, header.z_bytes + header.y1_bytes
+    parts = payload[:y1_start], payload[y1_start:y2_start], payload[y2_start:]
+    return Stream(header, *map(bytes, parts), latents_crc)
 
 
 def peek_header(data: Data) -> StreamHeader:
-    """The header of a stream of which at least the first 32 bytes are given.
+    """The header of a stream of which at least the first 36 bytes are given.
 
     Raises, in the order of the checks: OptionError (not bytes), StreamTruncatedError (empty),
     StreamMagicError, StreamTruncatedError (shorter than a header), StreamVersionError (looked at
@@ -147,27 +153,26 @@ def require_codec(header: StreamHeader, codec_id: bytes) -> None:
         )
 
 
-def latents_checksum(z: NDArray[np.int16], y: NDArray[np.int16]) -> int:
-    """The CRC-32C of the latents: int16 little-endian, z and then y.
+def latents_checksum(z: NDArray[np.int16], v: NDArray[np.uint8]) -> int:
+    """The CRC-32C of the integer latents: z, int16 little-endian, and then v, a byte each.
 
-    Both in raster order with the channel last: shape (rows, columns, channels), or any shape with
-    the same order in memory; z may have size 0. Raises C3DError for another dtype.
+    z are the symbols of the hyper-latents, v the dequantised latents that enter synthesis. Both in
+    raster order with the channel last: shape (rows, columns, channels), or any shape with the same
+    order in memory; z may have size 0. Raises C3DError for another dtype.
     """
-    crc = 0
-    for latents in (z, y):
-        if latents.dtype != np.int16:
-            raise C3DError(f"latents must be int16, not {latents.dtype}")
-        crc = _arith.crc32c(np.ascontiguousarray(latents, dtype="<i2").reshape(-1).data, crc)
-    return crc
+    if z.dtype != np.int16 or v.dtype != np.uint8:
+        raise C3DError(f"latents must be int16 and uint8, not {z.dtype} and {v.dtype}")
+    crc = _arith.crc32c(np.ascontiguousarray(z, dtype="<i2").reshape(-1).data)
+    return _arith.crc32c(np.ascontiguousarray(v).reshape(-1).data, crc)
 
 
-def check_latents(stream: Stream, z: NDArray[np.int16], y: NDArray[np.int16]) -> None:
+def check_latents(stream: Stream, z: NDArray[np.int16], v: NDArray[np.uint8]) -> None:
     """Raises LatentsChecksumError where the decoded latents are not those that were encoded.
 
     The bytes of `stream` are sound, so that a difference means that this host computes other
     numbers than the encoder's did.
     """
-    if latents_checksum(z, y) != stream.latents_crc:
+    if latents_checksum(z, v) != stream.latents_crc:
         raise LatentsChecksumError(
             "the decoded latents differ from the encoded ones: this host computes other numbers;"
             " run `c3d-export doctor`"
@@ -187,12 +192,10 @@ def _parse_header(view: memoryview) -> StreamHeader:
     fields, (crc,) = view[: _FIELDS.size], _CRC.unpack(view[_FIELDS.size : HEADER_BYTES])
     if crc != _arith.crc32c(fields):
         raise StreamChecksumError("the stream's header is damaged; fetch the stream again")
-    _, _, flags, quality, reserved, width, height, codec_id, z_bytes, y_bytes = _FIELDS.unpack(
-        fields
-    )
+    _, _, flags, quality, reserved, width, height, codec_id, *lengths = _FIELDS.unpack(fields)
     if flags or reserved:
         raise StreamHeaderError("the stream's reserved bits are set; update c3d-export")
-    header = StreamHeader(quality, width, height, codec_id, z_bytes, y_bytes)
+    header = StreamHeader(quality, width, height, codec_id, *lengths)
     if fault := _fault(header):
         raise StreamHeaderError(f"the stream has {fault}; no encoder writes this")
     return header
@@ -244,6 +247,6 @@ def _check_packable(header: StreamHeader, latents_crc: int) -> None:
         raise C3DError("a codec id has 8 bytes and a checksum 32 bits")
 
 
-def _payload_crc(z: bytes, y: bytes, latents_crc: int) -> int:
+def _payload_crc(payload: Data, latents_crc: int) -> int:
     # The latents checksum is covered too: damage to it must not look like a drift of the host.
-    return _arith.crc32c(_CRC.pack(latents_crc), _arith.crc32c(y, _arith.crc32c(z)))
+    return _arith.crc32c(_CRC.pack(latents_crc), _arith.crc32c(payload))

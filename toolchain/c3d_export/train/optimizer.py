@@ -9,11 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-LINEAR_FACTOR = 0.1
+LINEAR_FACTOR = 0.03
 """The linear paths start near their optimum."""
 FACTORS = {"log_step": 0.1, "planes": 5.0, "z_fine": 10.0}
 """Absolute learning rates of the per-quality parameters, in units of the relative one."""
+ANALYSIS_FACTOR = 0.3
+"""What g_a's trunk adds is noise before it is signal: faster, its ReLUs die within 100 steps."""
 BIAS_FACTOR = 0.1
+ZERO_FACTOR = 0.02
+"""Layers that begin at zero see activations of about 50, all positive: Adam's first steps, equal
+in size for all weights, add up, and at 1 the trunk of g_a drowns the latents in noise."""
 
 
 def _factor(name: str, parameter: Tensor) -> float:
@@ -21,11 +26,12 @@ def _factor(name: str, parameter: Tensor) -> float:
         return FACTORS[name]
     if name.endswith("bias"):
         return BIAS_FACTOR
-    fan_in = parameter[0].numel()
     rms = float(parameter.detach().square().mean().sqrt())
-    size = rms if rms > 0 else fan_in**-0.5
+    size = rms if rms > 0 else ZERO_FACTOR * float(parameter[0].numel()) ** -0.5
     linear = name in ("g_a.linear.weight", "g_s.base.weight", "g_s.detail.weight")
-    return size * (LINEAR_FACTOR if linear else 1.0)
+    if linear:
+        return size * LINEAR_FACTOR
+    return size * (ANALYSIS_FACTOR if name.startswith("g_a.") else 1.0)
 
 
 def layer_factors(model: nn.Module) -> dict[str, float]:

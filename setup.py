@@ -1,0 +1,47 @@
+"""The C extensions; everything else about the distribution is in pyproject.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+NATIVE = "toolchain/c3d_export/runtime/native"
+
+# One wheel serves every CPython from 3.11 on. Contraction to fused multiply-adds is off, so that
+# every compiler computes the same floats.
+STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden"]
+
+
+def _files(folders: list[str], pattern: str) -> list[str]:
+    """The files of the folders, relative to the root and in one order on every file system."""
+    found = [path for folder in folders for path in (ROOT / folder).glob(pattern)]
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def _extension(name: str, source_folders: list[str], include_folders: list[str]) -> Extension:
+    sources = _files(source_folders, "*.c")
+    if not sources:
+        raise SystemExit(f"{name}: no C sources in {source_folders}; is the checkout complete?")
+    return Extension(
+        name,
+        sources=sources,
+        include_dirs=include_folders,
+        depends=_files([*include_folders, *source_folders], "*.h"),
+        define_macros=[STABLE_ABI],
+        extra_compile_args=FLAGS,
+        py_limited_api=True,
+    )
+
+
+setup(
+    ext_modules=[
+        _extension(
+            "c3d_export._arith", ["arith/src", "arith/python"], ["arith/include", "arith/python"]
+        ),
+        _extension("c3d_export._native", [NATIVE], [NATIVE]),
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

@@ -1,0 +1,40 @@
+"""Passes between the networks and the entropy coder (C extension); sizes are checked."""
+
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+from typing_extensions import Buffer
+
+Array: TypeAlias = Buffer | npt.NDArray[Any]
+Grid: TypeAlias = tuple[int, int, int, int, int, int]
+
+def unshuffle(frame: Array, height: int, width: int, patches: Array, blocks: Array) -> None: ...
+def shuffle(
+    base: Array, detail: Array, correction: Array, frame: Array, height: int, width: int
+) -> None: ...
+def latents(
+    linear: Array,
+    head: Array,
+    scale0: Array,
+    bias0: Array,
+    scale1: Array,
+    bias1: Array,
+    rows: int,
+    columns: int,
+    channels: int,
+    padded_rows: int,
+    padded_columns: int,
+    y: Array,
+    rounded: Array,
+) -> None: ...
+def indexes(grid: Grid, index: Array, offset: Array, out: Array) -> None: ...
+def quantize(
+    grid: Grid,
+    y: Array,
+    mean: Array,
+    indexes: Array,
+    reciprocal: Array,
+    rounding: Array,
+    symbols: Array,
+) -> None: ...
+def dequantize(grid: Grid, symbols: Array, mean: Array, step: Array, v: Array) -> None: ...

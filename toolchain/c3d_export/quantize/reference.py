@@ -1,0 +1,114 @@
+"""The codec in PyTorch integers: what every host must reproduce, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..models.entropy import FINE_PER_TABLE
+from ..models.network import Codec, first_step_mask
+from ..models.spec import BLOCK
+from .freeze import STEP_ONE, Parameters
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Everything between a frame and its picture.
+
+    z: (hz, wz, Z) int16. symbols: (h, w, M) int16. indexes: (h, w, M) uint8, the table of each
+    symbol. v: (h, w, M) uint8, the latents that enter synthesis + 128. frame: (H, W, 3) uint8.
+    outputs: every graph's raw outputs, NCHW float64 (for validation).
+    """
+
+    z: NDArray[np.int16]
+    symbols: NDArray[np.int16]
+    indexes: NDArray[np.uint8]
+    v: NDArray[np.uint8]
+    frame: NDArray[np.uint8]
+
+
+def _last(x: Tensor, kind: type[np.generic]) -> NDArray[np.generic]:
+    """(1, C, h, w) -> (h, w, C) of a numpy type."""
+    return x[0].permute(1, 2, 0).contiguous().numpy().astype(kind)
+
+
+def padded_frame(frame: NDArray[np.uint8]) -> Tensor:
+    """(1, 3, H', W') float64: pixels - 128, edges repeated to multiples of 16."""
+    x = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].double() - 128.0
+    return F.pad(x, (0, -x.shape[3] % BLOCK, 0, -x.shape[2] % BLOCK), mode="replicate")
+
+
+class ReferenceCodec:
+    """Encodes and decodes with a frozen network; slow, exact, without an entropy coder."""
+
+    def __init__(self, frozen: Codec, parameters: Parameters) -> None:
+        self.net, self.parameters = frozen, parameters
+
+    def _planes(self, x: Tensor, quality: int) -> Tensor:
+        planes = torch.from_numpy(self.parameters.planes[quality].astype(np.float64)) - 128.0
+        shape = (1, len(planes), x.shape[2], x.shape[3])
+        return torch.cat([x.double(), planes.reshape(1, -1, 1, 1).expand(shape)], 1)
+
+    def _row(self, name: str, quality: int) -> Tensor:
+        row = getattr(self.parameters, name)[quality]
+        return torch.from_numpy(row.astype(np.float32)).reshape(1, -1, 1, 1)
+
+    def _indexes(self, fine: Tensor, quality: int) -> Tensor:
+        moved = fine.float() + self._row("offset", quality)
+        return torch.div(moved.clamp(0, 255), FINE_PER_TABLE, rounding_mode="floor")
+
+    def _symbols(self, y: Tensor, mean: Tensor, indexes: Tensor, quality: int) -> Tensor:
+        ratio = (y - mean.float()) * self._row("reciprocal", quality)
+        rounding = torch.from_numpy(self.parameters.rounding)[indexes.long()]
+        return ratio.sign() * (ratio.abs().clamp(max=32000.0) + rounding).floor()
+
+    def _latents(self, symbols: Tensor, mean: Tensor, quality: int) -> Tensor:
+        moved = symbols.double() * self._row("step", quality).double() + STEP_ONE / 2
+        moved = torch.div(moved, STEP_ONE, rounding_mode="floor")
+        return (mean.double() + moved).clamp(-128, 127)
+
+    @torch.no_grad()
+    def analyse(self, frame: NDArray[np.uint8], quality: int) -> tuple[Tensor, Tensor]:
+        """y (1, M, h, w) float32 and z (1, Z, hz, wz) float64 integers."""
+        y = self.net.g_a(padded_frame(frame))
+        height, width = y.shape[2:]
+        rounded = y.round().clamp(-128, 127)
+        padded = F.pad(rounded, (0, -width % 4, 0, -height % 4))
+        return y, self.net.h_a(self._planes(padded, quality))
+
+    @torch.no_grad()
+    def encode(self, frame: NDArray[np.uint8], quality: int) -> Coded:
+        """frame: (H, W, 3) uint8; quality: 0..Q-1. The decoder's side included."""
+        y, z = self.analyse(frame, quality)
+        height, width = y.shape[2:]
+        features, mean1, fine1 = (
+            t[..., :height, :width] for t in self.net.h_s(self._planes(z, quality))
+        )
+        first = first_step_mask(y)
+        indexes1 = self._indexes(fine1, quality)
+        symbols1 = self._symbols(y, mean1, indexes1, quality)
+        v1 = self._latents(symbols1, mean1, quality) * first
+        mean2, fine2 = self.net.g_ep(features, self._planes(v1, quality))
+        indexes2 = self._indexes(fine2, quality)
+        symbols2 = self._symbols(y, mean2, indexes2, quality)
+        v = torch.where(first, v1, self._latents(symbols2, mean2, quality))
+        return Coded(
+            _last(z, np.int16),  # type: ignore[arg-type]
+            _last(torch.where(first, symbols1, symbols2), np.int16),  # type: ignore[arg-type]
+            _last(torch.where(first, indexes1, indexes2), np.uint8),  # type: ignore[arg-type]
+            _last(v + 128, np.uint8),  # type: ignore[arg-type]
+            self.synthesise(v, quality, frame.shape[0], frame.shape[1]),
+        )
+
+    @torch.no_grad()
+    def synthesise(self, v: Tensor, quality: int, height: int, width: int) -> NDArray[np.uint8]:
+        x = self.net.g_s(self._planes(v, quality))
+        # Halves round up: floor(x + 1/2), as the C pass does with (2b + d + k + 1) >> 1.
+        pixels = (x.double() + 0.5).floor() + 128.0
+        frame = _last(pixels.clamp(0, 255), np.uint8)[:height, :width]
+        return np.ascontiguousarray(frame)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""The container of a `.c3b`: a stored zip with exactly one valid form for its members.
+
+A reader that accepts only what the writer would have written needs no list of zip tricks
+(overlaps, gaps, comments, flags, look-alike names): it packs the members again and compares.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+
+from ..core.errors import BundleFormatError, BundleMemberError
+from ..core.limits import MAX_BUNDLE_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
+
+_NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)?\.[a-z0-9]+")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def pack_archive(members: Mapping[str, bytes]) -> bytes:
+    """The one archive of these members, in the order of their names."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, members[name])
+    return buffer.getvalue()
+
+
+def unpack_archive(data: bytes) -> dict[str, bytes]:
+    """Members by name; raises BundleFormatError or BundleMemberError."""
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
+    try:
+        members = _read_members(data)
+    except (zipfile.BadZipFile, EOFError, ValueError, OSError, NotImplementedError) as error:
+        raise BundleFormatError(f"the bundle is damaged or no bundle: {error}") from error
+    if pack_archive(members) != data:
+        raise BundleFormatError("the bundle is damaged or was repacked; fetch it again")
+    return members
+
+
+def _read_members(data: bytes) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+        if len(infos) > MAX_MEMBERS:
+            raise BundleMemberError(f"the bundle has more than {MAX_MEMBERS} members")
+        for info in infos:
+            _check_info(info)
+            if info.filename in members:
+                raise BundleMemberError(f"the bundle has two members {info.filename}")
+            members[info.filename] = archive.read(info)
+    return members
+
+
+def _check_info(info: zipfile.ZipInfo) -> None:
+    if not _NAME.fullmatch(info.filename):
+        raise BundleMemberError(f"the bundle has a member of forbidden name {info.filename!r}")
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits:
+        raise BundleMemberError(f"member {info.filename} is compressed or encrypted")
+    if info.file_size > MAX_MEMBER_BYTES or info.file_size != info.compress_size:
+        raise BundleMemberError(f"member {info.filename} has a wrong size")

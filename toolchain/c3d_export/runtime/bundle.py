@@ -1,0 +1,166 @@
+"""The bundle reader: verified bytes in, a frozen description of a codec out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import jsonio
+from ..core.digest import codec_id, sha256_bytes
+from ..core.errors import (
+    BundleHashError,
+    BundleManifestError,
+    BundleMemberError,
+    BundleVersionError,
+    MissingInputError,
+)
+from ..core.limits import MAX_BUNDLE_BYTES
+from .archive import unpack_archive
+
+FORMAT: Final = "c3d-export bundle"
+VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+GRAPHS: Final = ("g_a", "h_a", "h_s", "g_ep", "g_s")
+FLAVOURS: Final = ("qlinear", "float")
+
+# Arrays of a bundle: element type and rank.
+ARRAYS: Final[dict[str, tuple[str, int]]] = {
+    "step": ("<i4", 2),
+    "offset": ("<i2", 2),
+    "planes": ("|u1", 2),
+    "z_index": ("|u1", 2),
+    "rounding": ("<f4", 1),
+    "linear_scale": ("<f4", 1),
+    "linear_bias": ("<f4", 1),
+    "head_scale": ("<f4", 1),
+    "head_bias": ("<f4", 1),
+    "frequencies": ("<u4", 1),
+    "minimums": ("<i2", 1),
+    "sizes": ("<u2", 1),
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle.
+
+    id: first 8 bytes of the manifest's SHA-256. manifest: its JSON. arrays: by name, read-only.
+    graphs: (graph, flavour) -> a complete serialised ONNX model.
+    """
+
+    id: bytes
+    manifest: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+    graphs: Mapping[tuple[str, str], bytes]
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
+    def latents(self) -> int:
+        return int(self.manifest["spec"]["latents"])
+
+    @property
+    def hyper(self) -> int:
+        return int(self.manifest["spec"]["hyper"])
+
+    @property
+    def features(self) -> int:
+        return int(self.manifest["spec"]["h_s"][2])
+
+    @property
+    def qualities(self) -> int:
+        return int(self.manifest["spec"]["qualities"])
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Raises MissingInputError, or a leaf of BundleError."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise MissingInputError(f"no bundle at {path}: {error.strerror}") from error
+    return parse_bundle(data)
+
+
+def parse_bundle(data: bytes) -> Bundle:
+    """Checks the container, the manifest, every member's size and hash, then the arrays."""
+    members = unpack_archive(data)
+    manifest_bytes = members.pop(MANIFEST, None)
+    if manifest_bytes is None:
+        raise BundleManifestError("the bundle has no manifest.json")
+    manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
+    _check_version(manifest)
+    _check_members(manifest, members)
+    arrays = {name: _array(members, name) for name in ARRAYS}
+    bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
+    _check_shapes(bundle)
+    return bundle
+
+
+def _check_version(manifest: Any) -> None:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleManifestError("the manifest is not that of a c3d-export bundle")
+    if manifest.get("version") != VERSION:
+        raise BundleVersionError(
+            f"the bundle has format version {manifest.get('version')}, this program reads"
+            f" {VERSION}; update c3d-export"
+        )
+
+
+def _check_members(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
+    listed = manifest.get("members")
+    if not isinstance(listed, dict) or set(listed) != set(members):
+        raise BundleMemberError("the bundle's members are not those that its manifest lists")
+    for name, data in members.items():
+        if listed[name] != {"sha256": sha256_bytes(data), "size": len(data)}:
+            raise BundleHashError(f"member {name} differs from its hash; fetch the bundle again")
+
+
+def _array(members: Mapping[str, bytes], name: str) -> NDArray[Any]:
+    kind, rank = ARRAYS[name]
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(members[f"arrays/{name}.npy"]), allow_pickle=False)
+    except (KeyError, ValueError, EOFError, OSError) as error:
+        raise BundleMemberError(f"array {name} is missing or damaged") from error
+    if array.dtype.str != kind or array.ndim != rank or not array.flags.c_contiguous:
+        raise BundleMemberError(f"array {name} has a wrong type or shape")
+    array.flags.writeable = False
+    return array
+
+
+def _graphs(members: Mapping[str, bytes]) -> dict[tuple[str, str], bytes]:
+    graphs: dict[tuple[str, str], bytes] = {}
+    for graph in GRAPHS:
+        for flavour in FLAVOURS:
+            try:
+                # Protobuf merges what is concatenated: nodes first, then the shared weights.
+                parts = (members[f"graphs/{graph}.{p}"] for p in (flavour, "weights"))
+                graphs[graph, flavour] = b"".join(parts)
+            except KeyError as error:
+                raise BundleMemberError(f"the bundle lacks {error}") from error
+    return graphs
+
+
+def _check_shapes(bundle: Bundle) -> None:
+    """Sizes that the codec relies on; the C passes check theirs again."""
+    try:
+        q, m, z = bundle.qualities, bundle.latents, bundle.hyper
+        planes = int(bundle.manifest["spec"]["planes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleManifestError(f"the manifest lacks {error}") from error
+    wanted = {"step": (q, m), "offset": (q, m), "planes": (q, planes), "z_index": (q, z)}
+    wanted |= {f"{p}_{k}": (m,) for p in ("linear", "head") for k in ("scale", "bias")}
+    for name, shape in wanted.items():
+        if bundle.arrays[name].shape != shape:
+            raise BundleMemberError(f"array {name} has shape {bundle.arrays[name].shape}")
+    step = bundle.arrays["step"]
+    if not 1 <= q <= 255 or m % 2 or step.min() < 1 or step.max() > 65535:
+        raise BundleMemberError("quantiser steps or the number of rate points are out of range")

@@ -1,0 +1,284 @@
+"""The codec of a bundle: frames to streams and back, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c3d_export import _arith, _native
+
+from ..core.errors import LatentsChecksumError, StreamHeaderError, UnknownQualityError
+from .bundle import Bundle, read_bundle
+from .images import Frame, check_frame
+from .sessions import SessionOptions, Sessions
+from .stream import (
+    Data,
+    Stream,
+    check_latents,
+    latents_checksum,
+    pack_stream,
+    parse_stream,
+    require_codec,
+)
+
+PLANES = 4
+BLOCK = 16
+Bytes = NDArray[np.uint8]
+Symbols = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes of one frame's tensors: latents (rows, columns), hyper-latents a quarter of it."""
+
+    height: int
+    width: int
+
+    @property
+    def rows(self) -> int:
+        return -(-self.height // BLOCK)
+
+    @property
+    def columns(self) -> int:
+        return -(-self.width // BLOCK)
+
+    @property
+    def hyper_rows(self) -> int:
+        return -(-self.rows // 4)
+
+    @property
+    def hyper_columns(self) -> int:
+        return -(-self.columns // 4)
+
+
+@dataclass(frozen=True)
+class Latents:
+    """z: (hz, wz, Z) int16. symbols, indexes: of both coding steps, int16 and uint8, in coding
+    order. v: (h, w, M + PLANES) uint8, what synthesis sees."""
+
+    z: Symbols
+    symbols: tuple[Symbols, Symbols]
+    indexes: tuple[Bytes, Bytes]
+    v: Bytes
+
+
+class Codec:
+    """Encodes and decodes with one bundle; safe to share by threads.
+
+    qualities: rate points, 1 (smallest) to N. id: identity of the bundle, 8 bytes.
+    """
+
+    def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
+        self.bundle = bundle
+        self.sessions = Sessions(bundle, options or SessionOptions())
+        a = bundle.arrays
+        self._tables = _arith.Tables(a["frequencies"], a["minimums"], a["sizes"])
+        # Half of float64's quotient: the same float32 on every IEEE host.
+        self._reciprocal = (256.0 / a["step"].astype(np.float64)).astype(np.float32)
+
+    @property
+    def id(self) -> bytes:
+        return self.bundle.id
+
+    @property
+    def qualities(self) -> range:
+        return range(1, self.bundle.qualities + 1)
+
+    def encode(self, frame: Frame, quality: int | None = None) -> bytes:
+        """frame: uint8 (H, W, 3) RGB -> a `.c3s` stream; quality: one of `qualities`.
+
+        Raises FrameShapeError and UnknownQualityError.
+        """
+        row = self._row(quality)
+        latents = self.latents(frame, row + 1)
+        z_indexes = np.broadcast_to(self.bundle.arrays["z_index"][row], latents.z.shape)
+        payloads = (
+            self._encode(symbols, indexes)
+            for symbols, indexes in zip(latents.symbols, latents.indexes, strict=True)
+        )
+        y1, y2 = payloads
+        return pack_stream(
+            quality=row + 1,
+            width=frame.shape[1],
+            height=frame.shape[0],
+            codec_id=self.id,
+            z=self._encode(latents.z, z_indexes),
+            y1=y1,
+            y2=y2,
+            latents_crc=latents_checksum(latents.z, self._bare(latents.v)),
+        )
+
+    def latents(self, frame: Frame, quality: int) -> Latents:
+        """What `encode` codes, before the entropy coder; raises as `encode`."""
+        row = self._row(quality)
+        frame = np.ascontiguousarray(check_frame(frame))
+        geometry = Geometry(frame.shape[0], frame.shape[1])
+        y, z = self._analyse(frame, geometry, row)
+        v = self._empty_latents(geometry, row)
+        features, mean, index = self._hyper(z, row)
+        first = self._quantize_step(0, geometry, row, y, mean, index, v)
+        mean, index = self._context(geometry, features, v)
+        second = self._quantize_step(1, geometry, row, y, mean, index, v)
+        return Latents(z, (first[0], second[0]), (first[1], second[1]), v)
+
+    def decode(self, data: Data) -> Frame:
+        """A stream of this bundle -> uint8 (H, W, 3) RGB; raises a leaf of StreamError."""
+        stream = parse_stream(data)
+        require_codec(stream.header, self.id)
+        if stream.header.quality not in self.qualities:
+            raise StreamHeaderError(f"the stream has rate point {stream.header.quality}")
+        geometry = Geometry(stream.header.height, stream.header.width)
+        v = self._decode_latents(stream, geometry, stream.header.quality - 1)
+        return self._synthesise(v, geometry)
+
+    def _row(self, quality: int | None) -> int:
+        chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
+        if isinstance(chosen, bool) or chosen not in self.qualities:
+            raise UnknownQualityError(
+                f"quality {chosen} does not exist; this bundle has 1 to {self.bundle.qualities}"
+            )
+        return int(chosen) - 1
+
+    def _analyse(self, frame: Frame, g: Geometry, row: int) -> tuple[NDArray[np.float32], Symbols]:
+        patches = np.empty((2 * g.rows, 2 * g.columns, 192), np.uint8)
+        blocks = np.empty((g.rows, g.columns, 768), np.uint8)
+        _native.unshuffle(frame, g.height, g.width, patches, blocks)
+        sums = self.sessions.run("g_a", {"patches": patches, "blocks": blocks})
+        latents = self.bundle.latents
+        y = np.empty((g.rows, g.columns, latents), np.float32)
+        padded_rows, padded_columns = 4 * g.hyper_rows, 4 * g.hyper_columns
+        rounded = np.full((padded_rows, padded_columns, latents + PLANES), 128, np.uint8)
+        rounded[..., latents:] = self.bundle.arrays["planes"][row]
+        a = self.bundle.arrays
+        _native.latents(
+            sums["linear_sum"],
+            sums["head_sum"],
+            a["linear_scale"],
+            a["linear_bias"],
+            a["head_scale"],
+            a["head_bias"],
+            g.rows,
+            g.columns,
+            latents,
+            padded_rows,
+            padded_columns,
+            y,
+            rounded,
+        )
+        z = self.sessions.run("h_a", {"y": rounded})["z"]
+        return y, z.astype(np.int16) - np.int16(128)
+
+    def _hyper(self, z: Symbols, row: int) -> tuple[Bytes, Bytes, Bytes]:
+        """features, mean, index of the first step, on the padded grid."""
+        z_hat = np.empty((*z.shape[:2], z.shape[2] + PLANES), np.uint8)
+        z_hat[..., : z.shape[2]] = z + np.int16(128)
+        z_hat[..., z.shape[2] :] = self.bundle.arrays["planes"][row]
+        out = self.sessions.run("h_s", {"z_hat": z_hat})
+        return out["features"], out["mean"], out["index"]
+
+    def _context(self, g: Geometry, features: Bytes, v: Bytes) -> tuple[Bytes, Bytes]:
+        """mean and index of the second step, from the first step's latents in v."""
+        cut = np.ascontiguousarray(features[: g.rows, : g.columns])
+        out = self.sessions.run("g_ep", {"features": cut, "v_first": v})
+        return out["mean"], out["index"]
+
+    def _empty_latents(self, g: Geometry, row: int) -> Bytes:
+        """v with nothing decoded yet: zero latents (128) and the planes of the rate point."""
+        v = np.full((g.rows, g.columns, self.bundle.latents + PLANES), 128, np.uint8)
+        v[..., self.bundle.latents :] = self.bundle.arrays["planes"][row]
+        return v
+
+    def _bare(self, v: Bytes) -> Bytes:
+        return np.ascontiguousarray(v[..., : self.bundle.latents])
+
+    def _grid(self, g: Geometry, mean: Bytes, step: int) -> tuple[int, int, int, int, int, int]:
+        return (g.rows, g.columns, self.bundle.latents, mean.shape[0], mean.shape[1], step)
+
+    def _indexes(self, step: int, g: Geometry, row: int, index: Bytes) -> Bytes:
+        out = np.empty(g.rows * g.columns * self.bundle.latents // 2, np.uint8)
+        _native.indexes(self._grid(g, index, step), index, self.bundle.arrays["offset"][row], out)
+        return out
+
+    def _encode(self, symbols: Symbols, indexes: Bytes) -> bytes:
+        return _arith.encode(self._tables, symbols, np.ascontiguousarray(indexes))
+
+    def _quantize_step(
+        self,
+        step: int,
+        g: Geometry,
+        row: int,
+        y: NDArray[np.float32],
+        mean: Bytes,
+        index: Bytes,
+        v: Bytes,
+    ) -> tuple[Symbols, Bytes]:
+        """Symbols and table indexes of one step's latents; decodes them into v."""
+        indexes = self._indexes(step, g, row, index)
+        symbols = np.empty(indexes.shape, np.int16)
+        grid, a = self._grid(g, mean, step), self.bundle.arrays
+        _native.quantize(grid, y, mean, indexes, self._reciprocal[row], a["rounding"], symbols)
+        _native.dequantize(grid, symbols, mean, a["step"][row], v)
+        return symbols, indexes
+
+    def _decode(self, payload: bytes, indexes: Bytes) -> Symbols:
+        symbols = np.empty(indexes.shape, np.int16)
+        try:
+            _arith.decode(self._tables, payload, np.ascontiguousarray(indexes), symbols)
+        except _arith.ArithError as error:
+            # The payload's own checksum held, so it is the tables' indexes that differ.
+            raise LatentsChecksumError(
+                f"the stream does not decode on this host ({error}); run c3d-export doctor"
+            ) from error
+        return symbols
+
+    def _decode_step(
+        self, step: int, g: Geometry, row: int, mean: Bytes, index: Bytes, payload: bytes, v: Bytes
+    ) -> None:
+        symbols = self._decode(payload, self._indexes(step, g, row, index))
+        grid = self._grid(g, mean, step)
+        _native.dequantize(grid, symbols, mean, self.bundle.arrays["step"][row], v)
+
+    def _decode_latents(self, stream: Stream, g: Geometry, row: int) -> Bytes:
+        shape = (g.hyper_rows, g.hyper_columns, self.bundle.hyper)
+        z = self._decode(
+            stream.z, np.broadcast_to(self.bundle.arrays["z_index"][row], shape)
+        ).reshape(shape)
+        if z.size and (z.min() < -128 or z.max() > 127):
+            raise LatentsChecksumError("a hyper-latent of the stream is out of range")
+        v = self._empty_latents(g, row)
+        features, mean, index = self._hyper(z, row)
+        self._decode_step(0, g, row, mean, index, stream.y1, v)
+        mean, index = self._context(g, features, v)
+        self._decode_step(1, g, row, mean, index, stream.y2, v)
+        check_latents(stream, z, self._bare(v))
+        return v
+
+    def _synthesise(self, v: Bytes, g: Geometry) -> Frame:
+        out = self.sessions.run("g_s", {"v": v})
+        frame = np.empty((g.height, g.width, 3), np.uint8)
+        _native.shuffle(
+            out["base_out"], out["detail_out"], out["correction_out"], frame, g.height, g.width
+        )
+        return frame
+
+
+def open_codec(
+    path: str | Path,
+    device: str = "cpu",
+    *,
+    flavour: str | None = None,
+    threads: int = 0,
+) -> Codec:
+    """Opens a bundle and checks on this host that it computes what it computed when exported.
+
+    device: "cpu" or "cuda"; never another one than asked for. threads: 0 for all cores.
+    Raises a leaf of BundleError, HostError or OptionError.
+    """
+    from .known import check_known_answers
+
+    codec = Codec(read_bundle(path), SessionOptions(device, flavour, threads))
+    check_known_answers(codec)
+    return codec

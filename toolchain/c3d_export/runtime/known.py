@@ -1,0 +1,62 @@
+"""Known answers: does this host compute what the exporting host computed?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from c3d_export import _arith
+
+from ..core.errors import BundleManifestError, KnownAnswerError
+from .codec import Codec
+from .images import Frame
+
+HEIGHT, WIDTH = 72, 104
+"""Neither side a multiple of 16, so that padding is part of the answer."""
+
+
+def known_frame() -> Frame:
+    """(72, 104, 3) uint8 from integers alone: a gradient, hard edges and noise."""
+    row, column = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.uint32)
+    state = (row * np.uint32(WIDTH) + column + np.uint32(1)) * np.uint32(2654435761)
+    state ^= state >> np.uint32(15)
+    noise = (state * np.uint32(2246822519)) >> np.uint32(26)
+    edges = ((row // 11 + column // 17) % 3) * np.uint32(60)
+    ramp = (row * 255 // HEIGHT, column * 255 // WIDTH, (row + column) % 256)
+    channels = [np.minimum(r // 2 + edges + noise, 255) for r in ramp]
+    return np.stack(channels, -1).astype(np.uint8)
+
+
+def compute_known_answers(codec: Codec) -> list[dict[str, Any]]:
+    """CRC-32C of payloads and of the decoded frame at the lowest, middle and highest quality.
+
+    The stream's header is left out: it names the bundle, whose manifest holds these answers.
+    """
+    frame, count = known_frame(), codec.bundle.qualities
+    answers = []
+    for quality in sorted({1, (count + 1) // 2, count}):
+        stream = codec.encode(frame, quality)
+        decoded = codec.decode(stream)
+        payload = _arith.crc32c(stream[_header_bytes() : -8])
+        answers.append({"quality": quality, "payload": payload, "frame": _arith.crc32c(decoded)})
+    return answers
+
+
+def _header_bytes() -> int:
+    from .stream import HEADER_BYTES
+
+    return HEADER_BYTES
+
+
+def check_known_answers(codec: Codec) -> None:
+    """Raises KnownAnswerError where this host, provider and flavour give other numbers."""
+    wanted = codec.bundle.manifest.get("known_answers")
+    if not isinstance(wanted, list) or not wanted:
+        raise BundleManifestError("the bundle has no known answers")
+    if compute_known_answers(codec) != wanted:
+        options = codec.sessions.options
+        raise KnownAnswerError(
+            f"this host computes other numbers than the bundle was made with (device"
+            f" {options.device}, flavour {codec.sessions.flavour}); try another flavour or device"
+        )
