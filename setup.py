@@ -9,10 +9,12 @@ from setuptools import Extension, setup
 ROOT = Path(__file__).parent
 NATIVE = "toolchain/c3d_export/runtime/native"
 
-# One wheel serves every CPython from 3.11 on. Contraction to fused multiply-adds is off, so that
-# every compiler computes the same floats.
+# One wheel serves every CPython from 3.11 on.
 STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden"]
+
+# No contraction to fused multiply-adds: every compiler computes the same floats. No debug
+# information: it is half of the file, and names the folders of the host that built it.
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
 
 
 def _files(folders: list[str], pattern: str) -> list[str]:

@@ -1,0 +1,131 @@
+"""The strong test: removing what does nothing changes not one bit of the outputs.
+
+The network runs in its integer simulation with weights that are integers times powers of two, so
+that every sum is exact and the order of summation, which changes with the widths, is no excuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from c3d_export.models.layers import IntConv2d
+from c3d_export.models.network import Codec
+from c3d_export.models.spec import SIZES, CodecSpec, StageSpec
+from c3d_export.prune.apply import prune_codec
+from c3d_export.prune.groups import Part
+from c3d_export.prune.importance import Importance, magnitude_importance
+from c3d_export.prune.plan import plan
+from c3d_export.prune.widths import spec_widths, with_widths
+
+XSMALL = SIZES["xsmall"]
+NARROW = {name: 32 if now < 96 else 48 for name, now in spec_widths(XSMALL).items()}
+
+Outputs = Callable[[Codec], list[Tensor]]
+
+
+def _layers(model: Codec) -> list[IntConv2d]:
+    return [layer for layer in model.modules() if isinstance(layer, IntConv2d)]
+
+
+@torch.no_grad()
+def _silence(model: Codec, part: Part, dead: list[int]) -> None:
+    for member in part.members:
+        layer = model.get_submodule(member.layer)
+        assert isinstance(layer, IntConv2d)
+        assert layer.bias is not None
+        if member.side == "out":
+            channels = [c for index in dead for c in member.channels[index]]
+            layer.weight[channels] = 0.0
+            layer.bias[channels] = 0.0
+        else:
+            # What a dead channel was to its consumers must not set their integer grid.
+            channels = [c for index in dead for c in member.channels[index]]
+            layer.weight[:, channels] = 0.0
+
+
+@torch.no_grad()
+def _to_exact_grid(model: Codec) -> None:
+    for layer in _layers(model):
+        largest = layer.weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(2.0**-20)
+        power = torch.exp2(largest.log2().floor())
+        layer.weight.copy_((layer.weight / largest * 64).round() * power / 64)
+    model.quantize(True)
+
+
+def _dead(importance: Importance, part: Part, then: int) -> list[int]:
+    kept = importance.best(part.name, part.factor * then)
+    return sorted(set(range(part.size)) - set(kept))
+
+
+def _narrowed(names: list[str]) -> CodecSpec:
+    return with_widths(XSMALL, spec_widths(XSMALL) | {name: NARROW[name] for name in names})
+
+
+def _belongs(part: str, name: str) -> bool:
+    return part == name or (name == "g_ep" and part.startswith("g_ep."))
+
+
+def _check_unchanged(
+    model: Codec, parts: dict[str, Part], names: list[str], outputs: Outputs
+) -> None:
+    importance = magnitude_importance(model)
+    for name in names:
+        for part in (p for key, p in parts.items() if _belongs(key, name)):
+            _silence(model, part, _dead(importance, part, NARROW[name]))
+    _to_exact_grid(model)
+    before = outputs(model)
+    target = plan(model, target_spec=_narrowed(names))
+    pruned, _ = prune_codec(model, target, importance)
+    assert pruned.spec == _narrowed(names)
+    assert all(torch.equal(a, b) for a, b in zip(outputs(pruned), before, strict=True))
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_dead_channels_of_one_width(
+    model: Codec, parts: dict[str, Part], name: str, outputs: Outputs
+) -> None:
+    _check_unchanged(model, parts, [name], outputs)
+
+
+def test_dead_channels_of_all_widths(
+    model: Codec, parts: dict[str, Part], outputs: Outputs
+) -> None:
+    _check_unchanged(model, parts, list(NARROW), outputs)
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_live_channels_are_missed(model: Codec, name: str, outputs: Outputs) -> None:
+    """The control: without it the tests above might compare constants."""
+    _to_exact_grid(model)
+    before = outputs(model)
+    target = plan(model, target_spec=_narrowed([name]))
+    pruned, _ = prune_codec(model, target, magnitude_importance(model))
+    assert any(not torch.equal(a, b) for a, b in zip(outputs(pruned), before, strict=True))
+
+
+def test_a_dead_block_can_be_left_out(
+    make_model: Callable[[CodecSpec], Codec], outputs: Outputs
+) -> None:
+    deep = StageSpec(48, (48, 48), 96, (96, 96))
+    model = make_model(replace(XSMALL, g_a=deep, g_s=deep))
+    for path in ("g_a.high.0", "g_a.low.1", "g_s.high.1", "g_s.low.0"):
+        layer = model.get_submodule(f"{path}.conv2")
+        assert isinstance(layer, IntConv2d)
+        assert layer.bias is not None
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    _to_exact_grid(model)
+    before = outputs(model)
+    importance = magnitude_importance(model)
+    target = plan(model, target_spec=XSMALL, importance=importance)
+    assert set(target.dropped) == {
+        *("g_a.high_inner.0", "g_a.low_inner.1", "g_s.high_inner.1", "g_s.low_inner.0")
+    }
+    pruned, _ = prune_codec(model, target, importance)
+    assert pruned.spec == XSMALL
+    assert all(torch.equal(a, b) for a, b in zip(outputs(pruned), before, strict=True))
