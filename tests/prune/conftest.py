@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -19,9 +19,13 @@ MakeModel = Callable[[CodecSpec], Codec]
 Outputs = Callable[[Codec], list[Tensor]]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _two_threads_are_enough() -> None:
-    torch.set_num_threads(2)
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The tensors are tiny: on a busy machine threads would only wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ def test_a_ratio_leaves_latents_and_prior_alone(small: Codec) -> None:
 
 
 def test_widths_become_multiples_of_eight_of_sixteen_or_more(shared_model: Codec) -> None:
-    made = plan(shared_model, ratio=0.5)
+    made = plan(shared_model, ratio=0.4)
     assert all(w.then % 8 == 0 and 16 <= w.then <= w.now for w in made.widths)
 
 

@@ -46,6 +46,8 @@ class IntConv2d(nn.Conv2d):
     grid of 2 * WEIGHT_LIMIT + 1 values per output channel, rounded outputs).
     """
 
+    center: Tensor
+
     def __init__(
         self,
         inputs: int,
@@ -63,6 +65,8 @@ class IntConv2d(nn.Conv2d):
         nn.init.kaiming_normal_(self.weight, nonlinearity="linear" if signed else "relu")
         assert self.bias is not None
         nn.init.zeros_(self.bias)
+        # Mean of each input channel, subtracted while training (`train/centering.py`).
+        self.register_buffer("center", torch.zeros(inputs))
 
     def weight_scale(self) -> Tensor:
         """(outputs,) float: the size of one integer weight step of each output channel."""
@@ -73,10 +77,12 @@ class IntConv2d(nn.Conv2d):
         assert self.bias is not None
         bias = self.bias * BIAS_UNIT
         if not self.quantized:
-            return self.weight, bias
+            return self.weight, bias - self.weight.sum((2, 3)) @ self.center
         scale = self.weight_scale()
         grid = scale[:, None, None, None]
-        return round_ste(self.weight / grid) * grid, round_ste(bias / scale) * scale
+        weight = round_ste(self.weight / grid) * grid
+        bias = bias - weight.sum((2, 3)) @ self.center
+        return weight, round_ste(bias / scale) * scale
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.effective()

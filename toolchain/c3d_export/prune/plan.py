@@ -124,8 +124,8 @@ def _by_ratio(cost: Cost, now: Widths, ratio: float, multiple: int) -> dict[str,
     if then is None:
         most = 1.0 - cost.of_transforms(slimmed(now, MAX_SHARE, multiple)) / full
         raise OptionError(
-            f"ratio {ratio} is out of reach: at a quarter of every width {most:.3f} is removed, "
-            "the linear paths stay; choose less, or train a smaller network"
+            f"ratio {ratio} is out of reach: the smallest widths remove {most:.3f} (the linear "
+            "paths stay); choose less, or train a smaller network"
         )
     return then
 
@@ -135,8 +135,8 @@ def _by_macs(cost: Cost, now: Widths, target: float, multiple: int) -> dict[str,
     if then is None:
         least = cost.total(slimmed(now, MAX_SHARE, multiple))
         raise OptionError(
-            f"{target} MACs per pixel are out of reach: at a quarter of every width in g_a and "
-            f"g_s {least:.0f} remain; choose more, or train a smaller network"
+            f"{target} MACs per pixel are out of reach: with the smallest widths in g_a and g_s "
+            f"{least:.0f} remain; choose more, or train a smaller network"
         )
     return then
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..models.entropy import FINE_PER_TABLE, STEPS_PER_OCTAVE, TABLES
 from ..models.layers import BIAS_UNIT, WEIGHT_LIMIT, IntConv2d
 from ..models.network import Codec
+from ..train.centering import fold_centers
 
 STEP_ONE = 256
 """Fixed-point one of the quantiser steps."""
@@ -70,6 +71,7 @@ class ExactConv2d(nn.Module):
 def freeze(model: Codec) -> Codec:
     """An integer copy of a trained network, in evaluation mode."""
     frozen = copy.deepcopy(model).eval()
+    fold_centers(frozen)
     for module in list(frozen.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, IntConv2d):

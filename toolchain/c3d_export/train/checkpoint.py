@@ -20,6 +20,7 @@ from ..core.errors import CheckpointError, MissingInputError
 from ..core.limits import MAX_JSON_BYTES
 from ..models.network import Codec, build_network
 from ..models.spec import CodecSpec
+from .centering import fold_centers
 
 FORMAT = "c3d-export checkpoint 1"
 
@@ -81,7 +82,9 @@ def load_model(path: Path) -> Codec:
     """The network saved by `save_model` or the averaged one of a training checkpoint."""
     checkpoint = load_checkpoint(path)
     averaged = any(name.startswith("average.") for name in checkpoint.tensors)
-    return restore_model(checkpoint, "average." if averaged else "model.")
+    model = restore_model(checkpoint, "average." if averaged else "model.")
+    fold_centers(model)
+    return model
 
 
 def to_half(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.network import Codec, Output, quality_lambdas
+from .centering import fold_centers, recenter
 from .checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -65,6 +66,10 @@ class Progress:
     steps_per_second: float
     seconds_left: float
 
+
+RECENTER_FIRST = (0, 10, 30, 100, 200)
+RECENTER_EVERY = 500
+"""Steps at which activations are centred again: often while they still move."""
 
 Report = Callable[[Progress], None]
 
@@ -169,6 +174,7 @@ class Trainer:
         self.model.quantize(self.step >= c.quantize_from)
         frame = sample_batch(self.pools, c.batch, c.crop, c.seed, self.step)
         set_learning_rate(self.optimizer, self.learning_rate())
+        self._recenter(frame)
         loss, mse, bpp = self._loss(frame, self._qualities())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -177,6 +183,12 @@ class Trainer:
         self.step += 1
         self._update_average()
         return float(loss.detach()), float(bpp.mean()), float(mse.mean())
+
+    def _recenter(self, frame: Tensor) -> None:
+        if self.step in RECENTER_FIRST or self.step % RECENTER_EVERY == 0:
+            enabled = self.config.precision == "bfloat16"
+            with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
+                recenter(self.model, lambda: self.model(frame, self._qualities()), self.average)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -212,5 +224,6 @@ class Trainer:
     def averaged(self) -> Codec:
         """A copy of the network with the averaged weights, in evaluation mode."""
         model = restore_model(Checkpoint(self._state(), self.average), prefix="")
+        fold_centers(model)
         model.quantize(self.config.quantize_from < self.config.steps)
         return model.eval()

@@ -16,7 +16,7 @@ FACTORS = {"log_step": 0.1, "planes": 5.0, "z_fine": 10.0}
 ANALYSIS_FACTOR = 0.3
 """What g_a's trunk adds is noise before it is signal: faster, its ReLUs die within 100 steps."""
 BIAS_FACTOR = 0.1
-ZERO_FACTOR = 0.02
+ZERO_FACTOR = 0.05
 """Layers that begin at zero see activations of about 50, all positive: Adam's first steps, equal
 in size for all weights, add up, and at 1 the trunk of g_a drowns the latents in noise."""
 

@@ -1,0 +1,193 @@
+"""`export` and `bundle`: from a trained network to graphs, and to the file that hosts open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core import jsonio
+from ..core.errors import OptionError
+from .lookup import find_network, model_name
+from .output import note, print_json, progress
+from .settings import PATH, find_workspace, force_option, model_option, shared
+
+if TYPE_CHECKING:
+    from ..data.workspace import Workspace
+    from ..deploy.bundle import Export, Provenance
+    from ..runtime.images import Frame
+    from ..train.service import SavedModel
+
+# What `calibrate` counts settles within some frames; each is coded at every rate point.
+MAX_CALIBRATION_FRAMES = 12
+
+_FRAMES_DEFAULT = "licence of the training frames, for the model card"
+
+
+@click.command()
+@model_option
+@click.option("--game", metavar="NAME", help="The game; the generic network without it.")
+@click.option("-o", "--out", type=PATH, help="Folder [workspace/exports/NAME].")
+@shared()
+def export(size: str, game: str | None, out: Path | None, as_json: bool) -> None:
+    """Write the ten ONNX graphs of a network, and the certificates that they are exact.
+
+    \b
+    Example: c3d-export export --model small --game supertuxkart -o graphs
+    """
+    from ..core.atomic import write_bytes_atomic
+    from ..deploy.bundle import export_network
+    from ..train.service import make_folder
+
+    workspace, name = find_workspace(), model_name(game, size)
+    origin, source = find_network(workspace, size, game)
+    exported = export_network(source.network)
+    folder = out or workspace.root / "exports" / name
+    make_folder(folder)
+    files = graph_files(exported)
+    files["certificates.json"] = jsonio.dumps(exported.certificates)
+    for file, data in files.items():
+        write_bytes_atomic(folder / file, data)
+    note(f"{folder}: {len(files)} files, from {origin}")
+    if as_json:
+        sizes = {file: len(data) for file, data in files.items()}
+        print_json({"model": name, "folder": str(folder), "files": sizes})
+
+
+def graph_files(exported: Export) -> dict[str, bytes]:
+    """File name -> a complete ONNX model: the nodes of a flavour and the shared weights."""
+    from ..runtime.bundle import FLAVOURS, GRAPHS
+
+    return {
+        f"{graph}.{flavour}.onnx": exported.graphs[f"graphs/{graph}.{flavour}"]
+        + exported.graphs[f"graphs/{graph}.weights"]
+        for graph in GRAPHS
+        for flavour in FLAVOURS
+    }
+
+
+@click.command()
+@model_option
+@click.option("--game", metavar="NAME", help="The game; the generic network without it.")
+@click.option("-o", "--out", type=PATH, help="File [workspace/bundles/NAME.c3b].")
+@click.option("--package", type=PATH, metavar="DIR", help="Also build the folder to deploy.")
+@click.option("--licence", default="unknown", metavar="TEXT", help=_FRAMES_DEFAULT)
+@force_option
+@shared()
+def bundle(
+    size: str,
+    game: str | None,
+    out: Path | None,
+    package: Path | None,
+    licence: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make the bundle of a network: graphs, tables fitted to frames, known answers, model card.
+
+    \b
+    Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
+    """
+    workspace, name = find_workspace(), model_name(game, size)
+    path = out or workspace.bundles / f"{name}.c3b"
+    if path.exists() and not force:
+        raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")
+    frames = calibration_frames(workspace, game)
+    origin, source = find_network(workspace, size, game)
+    note(f"from {origin}, tables from {len(frames)} frames")
+    data = make_bundle(source, _provenance(name, game, licence, source), frames)
+    _write_checked(path, data)
+    result: dict[str, Any] = {"bundle": str(path), "bytes": len(data), **_identity(path)}
+    if package is not None:
+        result["package"] = str(_package(path, package))
+    if as_json:
+        print_json(result)
+    else:
+        note("  ".join(f"{key} {value}" for key, value in result.items()))
+
+
+def make_bundle(source: SavedModel, provenance: Provenance, frames: list[Frame]) -> bytes:
+    """The bytes of a bundle whose tables are fitted to these frames (none: to Gaussians)."""
+    from ..deploy.bundle import build_bundle, calibrate, export_network
+
+    exported = export_network(source.network)
+    if frames:
+        with progress("tables", len(frames)) as advance:
+            exported = calibrate(exported, _watched(frames, advance))
+    return build_bundle(exported, provenance)
+
+
+def _watched(frames: list[Frame], advance: Any) -> Any:
+    for index, frame in enumerate(frames):
+        advance(index, "")
+        yield frame
+
+
+def calibration_frames(workspace: Workspace, game: str | None) -> list[Frame]:
+    """At most MAX_CALIBRATION_FRAMES training frames, the same number of every game.
+
+    Raises MissingDataError where the game has none.
+    """
+    from ..core.errors import MissingDataError
+    from ..data.frames import load_frames
+    from ..data.locate import data_roots, locate_game, located_games
+    from ..train.service import evenly
+
+    roots = data_roots(workspace)
+    names = [game] if game else located_games(roots)
+    if not names:
+        places = " and ".join(map(str, roots))
+        raise MissingDataError(
+            f"no frames to fit the tables to: looked in {places} for train/<game>-<height>p/;"
+            " make them with `c3d-export data import FOLDER --game NAME`"
+        )
+    share = max(1, MAX_CALIBRATION_FRAMES // len(names))
+    paths = [p for name in names for p in evenly(locate_game(roots, name, "train"), share)]
+    frames, skipped = load_frames(paths)
+    for path, reason in skipped:
+        note(f"skipped {path}: {reason}")
+    return frames
+
+
+def _provenance(name: str, game: str | None, licence: str, source: SavedModel) -> Provenance:
+    from ..deploy.bundle import Provenance
+    from ..train.service import lineage
+
+    stages = [_brief(state) for state in lineage(source.state)]
+    return Provenance(name, game or "", licence, {"stages": stages})
+
+
+def _brief(state: dict[str, Any]) -> dict[str, Any]:
+    """What a bundle says of one stage: no curves and no lists of channels."""
+    kept = ("name", "stage", "command", "seed", "frames", "steps", "codec_id")
+    brief = {key: state[key] for key in kept if key in state}
+    if "pruning" in state:
+        brief["pruned_share"] = state["pruning"]["ratio"]
+    return brief
+
+
+def _write_checked(path: Path, data: bytes) -> None:
+    """Writes a bundle only after it opened and gave its own known answers here."""
+    from ..core.atomic import write_bytes_atomic
+    from ..runtime.bundle import parse_bundle
+    from ..runtime.codec import Codec
+    from ..runtime.known import check_known_answers
+    from ..train.service import make_folder
+
+    check_known_answers(Codec(parse_bundle(data)))
+    make_folder(path.parent)
+    write_bytes_atomic(path, data)
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    from ..runtime.bundle import read_bundle
+
+    opened = read_bundle(path)
+    return {"name": opened.name, "codec_id": opened.id.hex(), "qualities": opened.qualities}
+
+
+def _package(path: Path, folder: Path) -> Path:
+    from ..deploy.package import build_package
+
+    return build_package(path, folder)

@@ -1,0 +1,109 @@
+"""Names to things: networks of the workspace, bundles by path, name or codec id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import MissingInputError, MissingModelError, StreamForeignError
+
+if TYPE_CHECKING:
+    from ..data.workspace import Workspace
+    from ..train.service import SavedModel
+
+GENERIC = "generic"
+
+
+def model_name(game: str | None, size: str) -> str:
+    """`<game>-<size>`, or `generic-<size>`; raises OptionError for what is no plain name."""
+    from ..data.workspace import check_name
+
+    return check_name(f"{game or GENERIC}-{size}", "model")
+
+
+def find_network(workspace: Workspace, size: str, game: str | None) -> tuple[str, SavedModel]:
+    """A network to go on from, and where it was found.
+
+    Looks in the workspace for the game's own and for the generic one, then for a generic bundle
+    that was shipped. Raises MissingModelError, which names the command that makes one.
+    """
+    names = list(dict.fromkeys([model_name(game, size), model_name(None, size)]))
+    for name in names:
+        if has_network(workspace, name):
+            return name, load_network(workspace, name)
+    shipped = _from_shipped(names[-1])
+    if shipped is not None:
+        return shipped
+    raise MissingModelError(
+        f"no {size} network: looked for {' and '.join(names)} in {workspace.models} and for a"
+        f" shipped {names[-1]}.c3b; make one with `c3d-export train --model {size}`"
+    )
+
+
+def has_network(workspace: Workspace, name: str) -> bool:
+    """Whether the workspace has a finished model of this name."""
+    from ..train.service import MODEL_FILE
+
+    return (workspace.model(name) / MODEL_FILE).is_file()
+
+
+def load_network(workspace: Workspace, name: str) -> SavedModel:
+    """A model of the workspace by name; raises MissingModelError or CheckpointError."""
+    from ..train.service import load_saved
+
+    if not has_network(workspace, name):
+        raise MissingModelError(
+            f"no model {name} in {workspace.models}; make one with `c3d-export train --model SIZE`"
+        )
+    return load_saved(workspace.model(name))
+
+
+def _from_shipped(name: str) -> tuple[str, SavedModel] | None:
+    from ..deploy.restore import trainable_from_bundle
+    from ..runtime.bundle import read_bundle
+    from ..runtime.shipped import shipped_bundles
+    from ..train.service import SavedModel
+
+    path = shipped_bundles().get(name)
+    if path is None:
+        return None
+    bundle = read_bundle(path)
+    state = {"stage": "bundle", "name": bundle.name, "codec_id": bundle.id.hex()}
+    return f"{name}.c3b", SavedModel(trainable_from_bundle(bundle), state)
+
+
+def bundle_path(workspace: Workspace, codec: str | None) -> Path:
+    """The bundle that `--codec` names: a file, or the name of one in the workspace or shipped.
+
+    Without a name it is the shipped default. Raises MissingInputError, MissingModelError.
+    """
+    from ..runtime.shipped import SUFFIX, default_bundle, shipped_bundles
+
+    if codec is None:
+        return default_bundle()
+    path = Path(codec)
+    if path.is_file():
+        return path
+    name = path.name.removesuffix(SUFFIX)
+    candidates = [workspace.bundles / f"{name}{SUFFIX}", shipped_bundles().get(name)]
+    if path.name == codec:
+        found = next((entry for entry in candidates if entry and entry.is_file()), None)
+        if found:
+            return found
+    raise MissingInputError(
+        f"no bundle {codec}, neither as a file nor in {workspace.bundles} or among those shipped;"
+        " check the path, or make one with `c3d-export bundle`"
+    )
+
+
+def bundle_of_stream(workspace: Workspace, codec_id: bytes) -> Path:
+    """The bundle of this id in the workspace or among those shipped; else StreamForeignError."""
+    from ..runtime.shipped import find_by_id, shipped_folders
+
+    path = find_by_id(codec_id, (workspace.bundles, *shipped_folders()))
+    if path is None:
+        raise StreamForeignError(
+            f"the stream was made by bundle {codec_id.hex()}, which is neither in"
+            f" {workspace.bundles} nor shipped; name it with --codec BUNDLE"
+        )
+    return path

@@ -1,0 +1,91 @@
+"""Results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core import jsonio
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Where no terminal says how wide it is (a pipe, a log), tables must not be cut to 80 columns.
+PIPE_WIDTH = 160
+
+Advance = Callable[[int, str], None]
+
+
+def print_json(value: object) -> None:
+    """Prints strict JSON; numbers that JSON has not (NaN, infinities) become null."""
+    click.echo(jsonio.dumps(_finite(value)).decode("utf-8"), nl=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def note(text: str) -> None:
+    """One line for people, on stderr."""
+    click.echo(text, err=True)
+
+
+def print_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; the first column is text, numbers are set to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    lines = [[str(cell) for cell in row] for row in rows]
+    for index, header in enumerate(headers):
+        numeric = all(_is_number(line[index]) for line in lines)
+        table.add_column(header, justify="right" if index and numeric else "left")
+    for line in lines:
+        table.add_row(*line)
+    _console(sys.stdout).print(table)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text[0].isdigit() or text[0] in "-+."
+
+
+def _console(file: Any) -> Console:
+    from rich.console import Console
+
+    width = None if file.isatty() else PIPE_WIDTH
+    # What is printed holds names of files: neither markup nor emoji may be read into them.
+    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """A bar on stderr while the block runs; nothing where stderr is no terminal.
+
+    Yields advance(done, text): how much of `total` is done, and what to say beside the bar.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, text: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[s]}"))
+    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
+        task = bar.add_task("", total=total, s="")
+        yield lambda done, text: bar.update(task, completed=done, s=text)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    whole = max(0, round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,0 +1,95 @@
+"""What every command shares: the global options, in front of the command's name or behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..data.workspace import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Settings:
+    """The values of the global options; one object per run of the program."""
+
+    workspace: str | None = None
+    verbose: bool = False
+
+
+def settings() -> Settings:
+    """The settings of the running command."""
+    return click.get_current_context().ensure_object(Settings)
+
+
+def find_workspace() -> Workspace:
+    """The workspace of the running command; raises OptionError where it is a file."""
+    from ..data.workspace import Workspace
+
+    return Workspace.find(os.environ, settings().workspace)
+
+
+def _set_workspace(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Settings).workspace = value
+
+
+def _set_verbose(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Settings).verbose = True
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_verbose,
+    help="Say more, and show the traceback of an error.",
+)
+workspace_option = click.option(
+    "--workspace",
+    metavar="DIR",
+    expose_value=False,
+    callback=_set_workspace,
+    help="Folder of data, models and bundles [C3D_WORKSPACE, else ./c3d-work].",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Threads of the networks; 0 for all cores.",
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    help="Where the networks run; never another one than asked for.",
+)
+model_option = click.option(
+    "--model", "size", default="small", metavar="SIZE", help="xsmall, small, median or large."
+)
+force_option = click.option("--force", is_flag=True, help="Replace what is there.")
+seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")
+PATH = click.Path(path_type=Path)
+
+
+def shared(*, workspace: bool = True, json: bool = True) -> Callable[[F], F]:
+    """Adds -v, and --workspace and --json where the command has a use for them."""
+
+    def decorate(function: F) -> F:
+        function = verbose_option(function)
+        if workspace:
+            function = workspace_option(function)
+        return json_option(function) if json else function
+
+    return decorate

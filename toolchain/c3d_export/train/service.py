@@ -1,0 +1,213 @@
+"""What the commands that train call: frames to pools, runs that can be resumed, saved models.
+
+A saved model's state tells how it was made: name, game, stage, command, seed, frames, steps,
+history, and under `parents` the same of the networks that it came from. No paths are in it,
+because it travels into bundles.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from ..core import jsonio
+from ..core.atomic import write_bytes_atomic
+from ..core.errors import CheckpointError, DiskError, ImageError, OptionError
+from ..core.limits import MIB
+from ..data.frames import Skipped, frames_digest, load_frames
+from ..data.locate import locate_game
+from ..models.klt import initialize_from_frames
+from ..models.network import Codec, build_network
+from ..models.spec import SIZES, CodecSpec
+from .checkpoint import load_checkpoint, restore_model, save_model
+from .crops import Pool
+from .loop import Report, TrainConfig, Trainer
+
+# Frames are held in memory as pixels: 1,500 of 720p fill it. More games share it evenly.
+MAX_FRAME_BYTES: Final = 4096 * MIB
+
+# A KLT of 16x16 blocks is settled by some dozens of frames; more only take time.
+MAX_KLT_FRAMES: Final = 64
+
+MODEL_FILE: Final = "model.safetensors"
+CHECKPOINT_FILE: Final = "checkpoint.safetensors"
+_RUN_FILE: Final = "run.json"
+
+
+@dataclass(frozen=True)
+class TrainingFrames:
+    """Frames in memory, one pool per game. digest: of all files that were read."""
+
+    pools: list[Pool]
+    digest: str
+    skipped: tuple[Skipped, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        counts = {pool.game: len(pool.frames) for pool in self.pools}
+        return {"digest": self.digest, "games": counts}
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A network and how it was made (see the head of this module)."""
+
+    network: Codec
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def spec_of_size(size: str) -> CodecSpec:
+    """Raises OptionError for an unknown size."""
+    if size not in SIZES:
+        raise OptionError(f"unknown model {size!r}; choose one of {', '.join(SIZES)}")
+    return SIZES[size]
+
+
+def gather(roots: Sequence[Path], games: Sequence[str], split: str = "train") -> TrainingFrames:
+    """The frames of these games, as many as fit in memory, evenly spread over each game.
+
+    Raises MissingDataError where a game has none, ImageError where none of them can be read.
+    """
+    pools, used, skipped = [], [], []
+    for game in games:
+        paths = locate_game(roots, game, split)
+        paths = evenly(paths, _affordable(paths, MAX_FRAME_BYTES // len(games)))
+        frames, bad = load_frames(paths)
+        if not frames:
+            raise ImageError(f"no {split} frame of {game} can be read: {bad[0][1]}")
+        pools.append(Pool(game, frames))
+        used += paths
+        skipped += bad
+    return TrainingFrames(pools, frames_digest(used), tuple(skipped))
+
+
+def _affordable(paths: Sequence[Path], budget: int) -> int:
+    """How many frames like the first fit; frames of one game are much of a size."""
+    frames, _ = load_frames(paths[:1])
+    return max(1, budget // frames[0].nbytes) if frames else len(paths)
+
+
+def evenly(paths: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` of the paths, evenly spaced."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[i * len(paths) // count] for i in range(count)]
+
+
+def new_network(spec: CodecSpec, pools: Sequence[Pool], seed: int) -> Codec:
+    """A network that starts as the transform codec of these frames; every game counts the same."""
+    model = build_network(spec, seed)
+    share = max(1, MAX_KLT_FRAMES // len(pools))
+    frames, weights = [], []
+    for pool in pools:
+        some = pool.frames[:: -(-len(pool.frames) // share)]
+        frames += [torch.from_numpy(frame.copy()) for frame in some]
+        weights += [1.0 / len(some)] * len(some)
+    initialize_from_frames(model, frames, weights)
+    return model
+
+
+def quantize_step(share: float, steps: int) -> int:
+    """The first step in the integer simulation; `steps` (never) for a share of 1."""
+    if not 0.0 <= share <= 1.0:
+        raise OptionError(f"--quantize-from {share} is no share; choose one in 0..1")
+    return round(share * steps)
+
+
+def steps_for_minutes(
+    model: Codec, config: TrainConfig, pools: list[Pool], minutes: float, share: float
+) -> int:
+    """The steps that fit into so many minutes, measured on a throw-away copy of the network.
+
+    share: of the steps that run in floating point; the integer simulation is slower.
+    """
+    if not minutes > 0:
+        raise OptionError(f"--minutes {minutes} must be more than 0")
+    trial = Trainer(copy.deepcopy(model), _trial(config), pools, None)
+    trial.model.train()
+    plain, quantized = _seconds(trial, 3), _seconds(trial, 3)
+    return max(1, int(minutes * 60.0 / (share * plain + (1.0 - share) * quantized)))
+
+
+def _trial(config: TrainConfig) -> TrainConfig:
+    return replace(config, steps=6, quantize_from=3)
+
+
+def _seconds(trainer: Trainer, count: int) -> float:
+    """Seconds per step; the first of `count` warms up and is not timed."""
+    trainer.train_step()
+    begin = time.monotonic()
+    for _ in range(count - 1):
+        trainer.train_step()
+    return (time.monotonic() - begin) / (count - 1)
+
+
+def start_run(
+    folder: Path, model: Codec, config: TrainConfig, frames: TrainingFrames, force: bool
+) -> Trainer:
+    """A new run in `folder`; raises OptionError where one is unfinished there, unless forced."""
+    path = folder / CHECKPOINT_FILE
+    if path.exists() and not force:
+        raise OptionError(
+            f"{folder} has an unfinished run; continue it with --resume, or start over with --force"
+        )
+    make_folder(folder)
+    path.unlink(missing_ok=True)
+    write_bytes_atomic(folder / _RUN_FILE, jsonio.dumps({"frames": frames.to_json()}))
+    return Trainer(model, config, frames.pools, path)
+
+
+def resume_run(folder: Path, frames: TrainingFrames) -> Trainer:
+    """Continues the run in `folder`; raises OptionError where there is none, or other frames."""
+    path, notes = folder / CHECKPOINT_FILE, folder / _RUN_FILE
+    if not path.exists() or not notes.exists():
+        raise OptionError(f"{folder} has no checkpoint to resume; leave --resume out")
+    started = jsonio.loads(notes.read_bytes(), CheckpointError, what=str(notes))
+    if not isinstance(started, dict) or started.get("frames") != frames.to_json():
+        raise OptionError(
+            f"the frames are not those that {folder} was started with; bring them back, or start"
+            " over with --force"
+        )
+    return Trainer.resume(path, frames.pools)
+
+
+def finish(trainer: Trainer, report: Report | None) -> Codec:
+    """Runs to the end of the schedule; the averaged network."""
+    # A thousand points draw any curve, and the state of a model is limited in size.
+    every = max(min(10, trainer.config.steps), trainer.config.steps // 1000)
+    return trainer.run(report, every)
+
+
+def load_saved(folder: Path) -> SavedModel:
+    """The model in a folder of the workspace; raises MissingInputError or CheckpointError."""
+    checkpoint = load_checkpoint(folder / MODEL_FILE)
+    state = {key: value for key, value in checkpoint.state.items() if key != "spec"}
+    return SavedModel(restore_model(checkpoint), state)
+
+
+def save(folder: Path, model: SavedModel) -> Path:
+    """Writes a model into its folder of the workspace; raises DiskError."""
+    make_folder(folder)
+    path = folder / MODEL_FILE
+    save_model(path, model.network, model.state)
+    return path
+
+
+def lineage(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """A state as the `parents` of the next one: the oldest first, without nesting."""
+    own = {key: value for key, value in state.items() if key != "parents"}
+    return [*state.get("parents", []), *([own] if own else [])]
+
+
+def make_folder(folder: Path) -> None:
+    """Creates a folder and those above it; raises DiskError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot create {folder}: {error.strerror}; choose another --workspace"
+        raise DiskError(message) from error
