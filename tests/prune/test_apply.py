@@ -30,6 +30,7 @@ TARGET = with_widths(
 )
 E, HIGH, H0 = XSMALL.g_ep, XSMALL.g_s.high, XSMALL.h_s[0]
 
+Outputs = Callable[[Codec], list[Tensor]]
 Pruned = tuple[Codec, Codec, dict[str, Any]]
 
 
@@ -125,6 +126,20 @@ def test_ratio_zero_copies_the_network(shared_model: Codec) -> None:
     assert history["pruning_history"] == []
     for name, value in shared_model.state_dict().items():
         assert torch.equal(pruned.state_dict()[name], value)
+
+
+def test_centres_are_folded_first(model: Codec, outputs: Outputs) -> None:
+    for layer in model.modules():
+        if isinstance(layer, IntConv2d):
+            layer.center += 0.5
+    before = outputs(model)
+    pruned, _ = prune_codec(model, plan(model, ratio=0.0), magnitude_importance(model))
+    assert float(model.g_s.up.center.mean()) == 0.5
+    assert all(not v.any() for k, v in pruned.state_dict().items() if k.endswith(".center"))
+    for name in ("g_s.up", "g_ep.conv1", "h_s.conv3"):
+        assert torch.equal(_weight(pruned, name), _weight(model, name))
+    x_hat = outputs(pruned)[0]
+    assert float((x_hat - before[0]).abs().mean()) < 0.01
 
 
 def test_a_pruned_network_survives_saving(everything: Pruned, tmp_path: Path) -> None:

@@ -43,10 +43,17 @@ class Program(click.Group):
         """Never returns: click's own standalone mode would print several lines per error."""
         settings = Settings()
         name = prog_name or "c3d-export"
-        run = super().main
 
         def call() -> object:
-            return run(args, name, complete_var, False, windows_expand_args, obj=settings, **extra)
+            return super(Program, self).main(
+                args,
+                name,
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                obj=settings,
+                **extra,
+            )
 
         sys.exit(exit_code_of(call, settings))
 

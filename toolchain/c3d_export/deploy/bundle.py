@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ..core import jsonio
 from ..core.digest import sha256_bytes
+from ..models.entropy import TABLES
 from ..models.network import Codec as Network
 from ..models.spec import PLANES
-from ..quantize.freeze import Parameters, freeze, parameters_of
+from ..quantize.freeze import Parameters, exact, freeze, parameters_of
 from ..quantize.tables import (
     COUNT_RADIUS,
-    TABLES,
     TableBank,
     best_table,
     build_tables,
@@ -55,17 +55,17 @@ def _npy(array: NDArray[Any]) -> bytes:
 def _array_members(
     frozen: Network, parameters: Parameters, bank: TableBank
 ) -> dict[str, NDArray[Any]]:
-    linear, head = frozen.g_a.linear, frozen.g_a.head
+    linear, head = exact(frozen.g_a.linear), exact(frozen.g_a.head)
     return {
         "step": parameters.step.astype("<i4"),
         "offset": parameters.offset.astype("<i2"),
         "planes": parameters.planes,
         "z_index": parameters.z_index,
         "rounding": parameters.rounding.astype("<f4"),
-        "linear_scale": linear.scale.numpy(),  # type: ignore[operator]
-        "linear_bias": linear.bias.numpy(),  # type: ignore[union-attr]
-        "head_scale": head.scale.numpy(),  # type: ignore[operator]
-        "head_bias": head.bias.numpy(),  # type: ignore[union-attr]
+        "linear_scale": linear.scale.numpy(),
+        "linear_bias": linear.bias.numpy(),
+        "head_scale": head.scale.numpy(),
+        "head_bias": head.bias.numpy(),
         "frequencies": bank.frequencies.astype("<u4"),
         "minimums": bank.minimums.astype("<i2"),
         "sizes": bank.sizes.astype("<u2"),
@@ -179,4 +179,3 @@ def model_card(provenance: Provenance, network: Network) -> str:
         "- decodes to the same bytes on every supported host; see the certificates and known"
         " answers in manifest.json\n"
     )
-

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from torch import nn
 
-from ..quantize.freeze import ExactConv2d
+from ..quantize.freeze import ExactConv2d, exact
 
 CONTRIB = "com.microsoft"
 OFFSET = 128
@@ -41,13 +43,14 @@ class Emitter(ABC):
         self.shared: dict[str, TensorProto] = {}
         self.own: dict[str, TensorProto] = {}
 
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: object) -> str:
-        domain = attributes.pop("domain", "")
+    def node(
+        self, kind: str, inputs: list[str], output: str, *, domain: str = "", **attributes: Any
+    ) -> str:
         made = helper.make_node(kind, inputs, [output], output, domain=domain, **attributes)
         self.nodes.append(made)
         return output
 
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
+    def constant(self, name: str, value: NDArray[Any] | np.generic) -> str:
         self.own[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
 
@@ -71,10 +74,10 @@ class Emitter(ABC):
         """A graph output (1, h, w, C) uint8."""
 
     @abstractmethod
-    def conv(self, name: str, conv: ExactConv2d, x: Value) -> Value: ...
+    def conv(self, name: str, layer: nn.Module, x: Value) -> Value: ...
 
     @abstractmethod
-    def product(self, name: str, conv: ExactConv2d, x: Value, output: str) -> None:
+    def product(self, name: str, layer: nn.Module, x: Value, output: str) -> None:
         """A raw 1x1 layer as matrix product: graph output (1, h, w, O) int32."""
 
     @abstractmethod
@@ -109,7 +112,8 @@ class QLinearEmitter(Emitter):
     def leave(self, value: Value, name: str) -> None:
         self.node("Identity", [value.name], name)
 
-    def conv(self, name: str, conv: ExactConv2d, x: Value) -> Value:
+    def conv(self, name: str, layer: nn.Module, x: Value) -> Value:
+        conv = exact(layer)
         weight, bias, scale = self.weights(name, conv)
         size = 2 * conv.padding + 1
         zero = self.constant("zero_weight", np.int8(0))
@@ -126,8 +130,8 @@ class QLinearEmitter(Emitter):
         )
         return Value(f"{name}.out", conv.signed)
 
-    def product(self, name: str, conv: ExactConv2d, x: Value, output: str) -> None:
-        weight, _, _ = self.weights(name, conv)
+    def product(self, name: str, layer: nn.Module, x: Value, output: str) -> None:
+        weight, _, _ = self.weights(name, exact(layer))
         zero = self.constant("zero_weight", np.int8(0))
         self.node("MatMulInteger", [x.name, weight, self._zero(x.signed), zero], output)
 
@@ -184,16 +188,17 @@ class FloatEmitter(Emitter):
         x = self.node("Transpose", [x], f"{name}.nhwc", perm=[0, 2, 3, 1])
         self.node("Cast", [x], name, to=TensorProto.UINT8)
 
-    def conv(self, name: str, conv: ExactConv2d, x: Value) -> Value:
+    def conv(self, name: str, layer: nn.Module, x: Value) -> Value:
+        conv = exact(layer)
         weight, bias, scale = self.weights(name, conv)
         size = 2 * conv.padding + 1
-        attributes = {"kernel_shape": [size, size], "strides": [conv.stride] * 2}
         total = self.node(
             "Conv",
             [x.name, self._float(weight), self._float(bias)],
             f"{name}.sum",
+            kernel_shape=[size, size],
             pads=[conv.padding] * 4,
-            **attributes,
+            strides=[conv.stride] * 2,
         )
         # Without this Round ONNX Runtime may fold the scale into the weights.
         total = self.node("Round", [total], f"{name}.barrier")
@@ -208,8 +213,8 @@ class FloatEmitter(Emitter):
         low, high = (-OFFSET, OFFSET - 1) if signed else (0, 255)
         return [self.constant(f"value_{n}", np.float32(n)) for n in (low, high)]
 
-    def product(self, name: str, conv: ExactConv2d, x: Value, output: str) -> None:
-        weight, _, _ = self.weights(name, conv)
+    def product(self, name: str, layer: nn.Module, x: Value, output: str) -> None:
+        weight, _, _ = self.weights(name, exact(layer))
         rows = self.node("Transpose", [x.name], f"{name}.rows", perm=[0, 2, 3, 1])
         total = self.node("MatMul", [rows, self._float(weight)], f"{name}.sum")
         total = self.node("Round", [total], f"{name}.barrier")

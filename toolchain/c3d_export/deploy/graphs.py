@@ -136,7 +136,7 @@ def _scaled(port: Port, scale: int) -> Port:
 
 def _info(port: Port) -> onnx.ValueInfoProto:
     prefix = "" if port.scale == 1 else f"{port.scale}x"
-    shape = [1, f"{prefix}h", f"{prefix}w", port.channels]
+    shape: list[str | int | None] = [1, f"{prefix}h", f"{prefix}w", port.channels]
     return helper.make_tensor_value_info(port.name, port.kind, shape)
 
 

@@ -1,7 +1,7 @@
 """A deployable codec package: everything that a host needs, in one folder.
 
-    bundle.c3b, wheels (ours with the compiled coder; optionally those it depends on),
-    SHA256SUMS, install.sh (one pip command, no network), README.md
+bundle.c3b, wheels (ours with the compiled coder; optionally those it depends on),
+SHA256SUMS, install.sh (one pip command, no network), README.md
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ def _build_wheel(source: Path, target: Path) -> None:
     """Our own wheel, built where we run from a source tree."""
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     done = subprocess.run(
-        [*command, "-q", "-w", str(target), str(source)], capture_output=True, text=True, check=False
+        [*command, "-q", "-w", str(target), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -62,7 +65,9 @@ def _download(target: Path) -> None:
 
 def _sums(folder: Path) -> bytes:
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
-    return "".join(f"{sha256_file(p)}  {p.relative_to(folder).as_posix()}\n" for p in files).encode()
+    return "".join(
+        f"{sha256_file(p)}  {p.relative_to(folder).as_posix()}\n" for p in files
+    ).encode()
 
 
 def _write_texts(folder: Path, bundle: Bundle, file: str, with_dependencies: bool) -> None:

@@ -66,9 +66,12 @@ def parameters_from(bundle: Bundle) -> Parameters:
     a = bundle.arrays
     reciprocal = (float(STEP_ONE) / a["step"].astype(np.float64)).astype(np.float32)
     return Parameters(
-        *(np.array(a[k]) for k in ("step", "offset")),
+        np.array(a["step"]),
+        np.array(a["offset"]),
         reciprocal,
-        *(np.array(a[k]) for k in ("planes", "z_index", "rounding")),
+        np.array(a["planes"]),
+        np.array(a["z_index"]),
+        np.array(a["rounding"]),
     )
 
 
@@ -103,7 +106,8 @@ def trainable_from_bundle(bundle: Bundle) -> Codec:
     for path, module in model.named_modules():
         if isinstance(module, IntConv2d):
             source = exact[path]
-            assert isinstance(source, ExactConv2d) and module.bias is not None
+            assert isinstance(source, ExactConv2d)
+            assert module.bias is not None
             grid = source.scale[:, None, None, None]
             module.weight.copy_(source.weight.float() * grid)
             bias = source.bias.float() * (source.scale if source.rounding else 1.0)
@@ -114,4 +118,3 @@ def trainable_from_bundle(bundle: Bundle) -> Codec:
     middle = (FINE_PER_TABLE - 1) / 2
     model.z_fine.copy_(_tensor(a["z_index"]).float() * FINE_PER_TABLE + middle)
     return model
-

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..core.errors import BitMismatchError
 from ..models.layers import depth_to_space
 from ..models.network import Codec as Network
+from ..quantize.freeze import exact
 from ..quantize.reference import Coded, ReferenceCodec
 from ..runtime.bundle import GRAPHS, Bundle
 from ..runtime.codec import Codec
@@ -97,7 +98,8 @@ def reference_outputs(net: Network, graph: str, feed: dict[str, Tensor]) -> Outp
     if graph == "g_a":
         g = net.g_a
         trunk = g.low(g.down(g.high(g.patch(feed["patches"] - 128))))
-        head, linear = g.head.accumulate(trunk), g.linear.accumulate(feed["blocks"] - 128)  # type: ignore[operator]
+        head = exact(g.head).accumulate(trunk)
+        linear = exact(g.linear).accumulate(feed["blocks"] - 128)
         return {"head_sum": head, "linear_sum": linear}
     if graph == "h_a":
         return {"z": net.h_a(feed["y"] - 128) + 128}

@@ -60,7 +60,7 @@ def _spread(frames: list[Tensor], basis: Tensor, size: int) -> tuple[Tensor, Ten
     for frame in frames:
         y = blocks_of(frame, size) @ basis
         kept = max(1, len(y) // 10_000)
-        largest = torch.maximum(largest, y.abs().topk(kept + 1, dim=0).values[-1])
+        largest = torch.maximum(largest, y.abs().topk(min(kept + 1, len(y)), dim=0).values[-1])
         square += (y**2).mean(0) / len(frames)
     return largest, square.sqrt()
 

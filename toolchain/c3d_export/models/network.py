@@ -3,8 +3,8 @@
     frame -> [1/8 patches] --- trunk ---\\
           -> [1/16 blocks] --- linear ---+-> y -> h_a -> z -> z_hat -> h_s -> (mean, index)
                                               |                                |
-                                              +--> symbols = round((y - mean) / step) <-+   (in two steps:
-                                                     g_ep predicts the second from the first)
+                                              +--> symbols = round((y - mean) / step) <-+
+    (in two steps: mean and index of the second half come from g_ep, which sees the first)
     symbols, mean -> v = clip(mean + symbols * step) -> g_s: linear base + linear detail + trunk
           -> frame
 
@@ -48,7 +48,8 @@ class Analysis(nn.Module):
         trunk = self.low(self.down(self.high(self.patch(space_to_depth(x, PATCH)))))
         with torch.autocast(x.device.type, enabled=False):
             linear = self.linear(space_to_depth(x.float(), BLOCK))
-        return linear + self.head(trunk).float()
+        y: Tensor = linear + self.head(trunk).float()
+        return y
 
 
 class HyperAnalysis(nn.Module):
@@ -58,9 +59,12 @@ class HyperAnalysis(nn.Module):
         super().__init__()
         self.conv1 = IntConv2d(spec.latents + PLANES, spec.h_a, 3, stride=2)
         self.conv2 = IntConv2d(spec.h_a, spec.hyper, 3, stride=2, signed=True)
+        with torch.no_grad():
+            self.conv2.weight.mul_(0.3)
 
     def forward(self, y: Tensor) -> Tensor:
-        return self.conv2(self.conv1(y))
+        z: Tensor = self.conv2(self.conv1(y))
+        return z
 
 
 class HyperSynthesis(nn.Module):
@@ -166,7 +170,7 @@ class Codec(nn.Module):
         self.planes = nn.Parameter(planes)
         self.log_step = nn.Parameter(torch.zeros(spec.qualities, spec.latents))
         self.z_fine = nn.Parameter(torch.full((spec.qualities, spec.hyper), 120.0))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def quantized(self) -> bool:
@@ -251,7 +255,7 @@ def build_network(spec: CodecSpec, seed: int = 0) -> Codec:
 def macs_per_pixel(spec: CodecSpec) -> dict[str, float]:
     """Multiply-accumulates per pixel of each transform."""
     counts: dict[str, float] = {}
-    network = Codec(spec)
+    network = build_network(spec)
     shrink = {"g_a": PATCH, "g_s": PATCH, "h_a": 4 * BLOCK, "h_s": 4 * BLOCK, "g_ep": BLOCK}
     for name in shrink:
         counts[name] = _macs(getattr(network, name), name)

@@ -61,9 +61,9 @@ class CodecSpec:
     @staticmethod
     def from_json(data: dict[str, Any]) -> CodecSpec:
         """The spec that `to_json` wrote; raises KeyError or TypeError on foreign data."""
-        fields = dict(data)
+        fields = {**data}
         for stage in ("g_a", "g_s"):
-            widths = dict(fields[stage])
+            widths = {**fields[stage]}
             widths["high_inner"] = tuple(widths["high_inner"])
             widths["low_inner"] = tuple(widths["low_inner"])
             fields[stage] = StageSpec(**widths)
@@ -78,7 +78,9 @@ def _stage(high: int, high_blocks: int, low: int, low_blocks: int) -> StageSpec:
     return StageSpec(high, (high,) * high_blocks, low, (low,) * low_blocks)
 
 
-def _size(name: str, g_a: StageSpec, g_s: StageSpec, h_s: tuple[int, int, int], g_ep: int) -> CodecSpec:
+def _size(
+    name: str, g_a: StageSpec, g_s: StageSpec, h_s: tuple[int, int, int], g_ep: int
+) -> CodecSpec:
     # Latent widths are common to all sizes: one trained network is slimmed to each of them, and
     # pruning keeps y and z (the tables and known answers hang on them).
     return CodecSpec(name, 320, 80, 64, 8, g_a, g_s, 96, h_s, g_ep)

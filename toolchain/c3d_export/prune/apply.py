@@ -1,6 +1,7 @@
 """Cutting a network to a plan: Torch-Pruning removes the channels, the new spec describes it.
 
-The kept channels keep their values bit for bit. What a residual trunk computes changes as soon as
+The kept channels keep their values bit for bit (in a network with centred activations, as
+training has them in its middle, the centres are folded into the biases first). What a residual trunk computes changes as soon as
 it loses a channel that was in use: fine-tuning afterwards is part of the method.
 """
 
@@ -16,6 +17,7 @@ from torch import nn
 from ..core.errors import OptionError
 from ..models.network import Codec, build_network
 from ..models.spec import CodecSpec
+from ..train.centering import fold_centers
 from .graph import Graph, trace
 from .groups import Part, Width, widths_of
 from .importance import Importance
@@ -35,7 +37,7 @@ def prune_codec(model: Codec, plan: Plan, importance: Importance) -> tuple[Codec
     `replay` repeats. Raises OptionError where plan, importance and model do not belong together.
     """
     _check_spec(model, plan.before)
-    graph = trace(copy.deepcopy(model))
+    graph = _traced_copy(model)
     # All groups are read before the first cut: a cut changes the numbering.
     widths = widths_of(graph)
     _check_importance(widths, importance)
@@ -63,10 +65,17 @@ def replay(model: Codec, history: Mapping[str, Any]) -> Codec:
     OptionError for a network of another spec, KeyError or TypeError for foreign data.
     """
     _check_spec(model, CodecSpec.from_json(history["before"]))
-    graph = trace(copy.deepcopy(model))
+    graph = _traced_copy(model)
     graph.dependencies.load_pruning_history(history["pruning_history"])
     _drop_blocks(graph.model, history["dropped_blocks"])
     return _rebuilt(model, CodecSpec.from_json(history["after"]), graph.model.state_dict())
+
+
+def _traced_copy(model: Codec) -> Graph:
+    """With centres in the biases: a channel that goes counts as 0 then, and not as its mean."""
+    duplicate = copy.deepcopy(model)
+    fold_centers(duplicate)
+    return trace(duplicate)
 
 
 def _check_spec(model: Codec, expected: CodecSpec) -> None:
@@ -121,7 +130,15 @@ def _drop_blocks(model: Codec, names: list[str]) -> None:
 def _rebuilt(model: Codec, spec: CodecSpec, state: Mapping[str, Any]) -> Codec:
     """From spec and tensors alone, as a checkpoint would: what does not fit, does not load."""
     pruned = build_network(spec)
-    pruned.load_state_dict(state)
+    # Torch-Pruning cuts parameters and no buffers; the folded centres are zeros, as they are in
+    # the new network. All the rest is loaded strictly.
+    centers = {name: zero for name, zero in pruned.state_dict().items() if _is_center(name)}
+    kept = {name: tensor for name, tensor in state.items() if not _is_center(name)}
+    pruned.load_state_dict({**kept, **centers})
     pruned.to(model.planes.device)
     pruned.quantize(model.quantized)
     return pruned.train(model.training)
+
+
+def _is_center(name: str) -> bool:
+    return name.endswith(".center")

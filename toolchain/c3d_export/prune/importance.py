@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.errors import OptionError
 from ..models.network import Codec, Output, quality_lambdas
+from ..train.centering import fold_centers
 from ..train.crops import Pool, sample_batch
 from ..train.loop import TrainConfig, distortion
 from .groups import Member, Part, prunable_widths
@@ -87,6 +88,7 @@ def magnitude_importance(model: Codec) -> Importance:
 def _taylor_values(
     model: Codec, pools: list[Pool], batches: int, batch: int, crop: int, seed: int
 ) -> Values:
+    fold_centers(model)
     model.train().requires_grad_(True)
     loss = _Loss(model)
     values = {n: torch.zeros_like(p, dtype=torch.float64) for n, p in model.named_parameters()}

@@ -47,6 +47,7 @@ class ExactConv2d(nn.Module):
         grid = scale[:, None, None, None]
         weight = (source.weight.detach() / grid).round().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         bias = source.bias.detach() * BIAS_UNIT
+        bias = bias - (weight * grid).sum((2, 3)) @ source.center
         self.register_buffer("weight", weight.to(torch.int8))
         self.register_buffer("scale", scale)
         exact = (bias.double() / scale.double()).round().to(torch.int32)
@@ -65,6 +66,13 @@ class ExactConv2d(nn.Module):
             return total * self.scale.reshape(shape) + self.bias.reshape(shape)
         low, high = (-128.0, 127.0) if self.signed else (0.0, 255.0)
         return (total * self.scale.reshape(shape)).round().clamp(low, high)
+
+
+def exact(layer: nn.Module) -> ExactConv2d:
+    """A convolution of a frozen network (whose class still says IntConv2d) by its true type."""
+    if not isinstance(layer, ExactConv2d):
+        raise TypeError("the network is not frozen")
+    return layer
 
 
 @torch.no_grad()

@@ -22,7 +22,6 @@ class Coded:
 
     z: (hz, wz, Z) int16. symbols: (h, w, M) int16. indexes: (h, w, M) uint8, the table of each
     symbol. v: (h, w, M) uint8, the latents that enter synthesis + 128. frame: (H, W, 3) uint8.
-    outputs: every graph's raw outputs, NCHW float64 (for validation).
     """
 
     z: NDArray[np.int16]
@@ -32,9 +31,14 @@ class Coded:
     frame: NDArray[np.uint8]
 
 
-def _last(x: Tensor, kind: type[np.generic]) -> NDArray[np.generic]:
-    """(1, C, h, w) -> (h, w, C) of a numpy type."""
-    return x[0].permute(1, 2, 0).contiguous().numpy().astype(kind)
+def _last(x: Tensor) -> NDArray[np.int16]:
+    """(1, C, h, w) -> (h, w, C)."""
+    array: NDArray[np.int16] = x[0].permute(1, 2, 0).contiguous().numpy().astype(np.int16)
+    return array
+
+
+def _bytes(x: Tensor) -> NDArray[np.uint8]:
+    return _last(x).astype(np.uint8)
 
 
 def padded_frame(frame: NDArray[np.uint8]) -> Tensor:
@@ -98,10 +102,10 @@ class ReferenceCodec:
         symbols2 = self._symbols(y, mean2, indexes2, quality)
         v = torch.where(first, v1, self._latents(symbols2, mean2, quality))
         return Coded(
-            _last(z, np.int16),  # type: ignore[arg-type]
-            _last(torch.where(first, symbols1, symbols2), np.int16),  # type: ignore[arg-type]
-            _last(torch.where(first, indexes1, indexes2), np.uint8),  # type: ignore[arg-type]
-            _last(v + 128, np.uint8),  # type: ignore[arg-type]
+            _last(z),
+            _last(torch.where(first, symbols1, symbols2)),
+            _bytes(torch.where(first, indexes1, indexes2)),
+            _bytes(v + 128),
             self.synthesise(v, quality, frame.shape[0], frame.shape[1]),
         )
 
@@ -110,5 +114,5 @@ class ReferenceCodec:
         x = self.net.g_s(self._planes(v, quality))
         # Halves round up: floor(x + 1/2), as the C pass does with (2b + d + k + 1) >> 1.
         pixels = (x.double() + 0.5).floor() + 128.0
-        frame = _last(pixels.clamp(0, 255), np.uint8)[:height, :width]
-        return np.ascontiguousarray(frame)  # type: ignore[arg-type]
+        frame = _bytes(pixels.clamp(0, 255))[:height, :width]
+        return np.ascontiguousarray(frame)

@@ -72,7 +72,8 @@ def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint32]:
     whole = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[: free - int(whole.sum())]] += 1
-    return (whole + 1).astype(np.uint32)
+    frequencies: NDArray[np.uint32] = (whole + 1).astype(np.uint32)
+    return frequencies
 
 
 def build_tables(counts: NDArray[np.int64] | None = None) -> TableBank:

@@ -48,6 +48,9 @@ def _read_members(data: bytes) -> dict[str, bytes]:
         infos = archive.infolist()
         if len(infos) > MAX_MEMBERS:
             raise BundleMemberError(f"the bundle has more than {MAX_MEMBERS} members")
+        # Members that overlap would let a small file ask for gigabytes.
+        if sum(info.file_size for info in infos) > len(data):
+            raise BundleFormatError("the bundle's members are larger than the bundle")
         for info in infos:
             _check_info(info)
             if info.filename in members:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 GRAPHS: Final = ("g_a", "h_a", "h_s", "g_ep", "g_s")
 FLAVOURS: Final = ("qlinear", "float")
+TABLES: Final = 64
 
 # Arrays of a bundle: element type and rank.
 ARRAYS: Final[dict[str, tuple[str, int]]] = {
@@ -83,10 +85,11 @@ class Bundle:
 def read_bundle(path: str | Path) -> Bundle:
     """Raises MissingInputError, or a leaf of BundleError."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(MAX_BUNDLE_BYTES + 1)
-    except OSError as error:
-        raise MissingInputError(f"no bundle at {path}: {error.strerror}") from error
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MissingInputError(f"no bundle at {path}: {reason}") from error
     return parse_bundle(data)
 
 
@@ -127,13 +130,19 @@ def _check_members(manifest: Mapping[str, Any], members: Mapping[str, bytes]) ->
 def _array(members: Mapping[str, bytes], name: str) -> NDArray[Any]:
     kind, rank = ARRAYS[name]
     try:
-        array: NDArray[Any] = np.load(io.BytesIO(members[f"arrays/{name}.npy"]), allow_pickle=False)
-    except (KeyError, ValueError, EOFError, OSError) as error:
+        data = members[f"arrays/{name}.npy"]
+        file = io.BytesIO(data)
+        version = np.lib.format.read_magic(file)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    except (KeyError, ValueError, EOFError, RecursionError, MemoryError) as error:
         raise BundleMemberError(f"array {name} is missing or damaged") from error
-    if array.dtype.str != kind or array.ndim != rank or not array.flags.c_contiguous:
+    # Before any memory is taken: a header of a few bytes can claim terabytes, or a pickle.
+    held = (len(data) - file.tell()) // dtype.itemsize if dtype.itemsize else 0
+    wanted = (version, dtype.str, len(shape), fortran, math.prod(shape))
+    if wanted != ((1, 0), kind, rank, False, held) or min(shape) < 1:
         raise BundleMemberError(f"array {name} has a wrong type or shape")
-    array.flags.writeable = False
-    return array
+    # A view of bytes is read-only.
+    return np.frombuffer(data, dtype, held, file.tell()).reshape(shape)
 
 
 def _graphs(members: Mapping[str, bytes]) -> dict[tuple[str, str], bytes]:
@@ -156,11 +165,28 @@ def _check_shapes(bundle: Bundle) -> None:
         planes = int(bundle.manifest["spec"]["planes"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleManifestError(f"the manifest lacks {error}") from error
-    wanted = {"step": (q, m), "offset": (q, m), "planes": (q, planes), "z_index": (q, z)}
+    wanted: dict[str, tuple[int, ...]] = {
+        "step": (q, m),
+        "offset": (q, m),
+        "planes": (q, planes),
+        "z_index": (q, z),
+    }
     wanted |= {f"{p}_{k}": (m,) for p in ("linear", "head") for k in ("scale", "bias")}
+    wanted |= dict.fromkeys(("rounding", "minimums", "sizes"), (TABLES,))
     for name, shape in wanted.items():
         if bundle.arrays[name].shape != shape:
             raise BundleMemberError(f"array {name} has shape {bundle.arrays[name].shape}")
     step = bundle.arrays["step"]
     if not 1 <= q <= 255 or m % 2 or step.min() < 1 or step.max() > 65535:
         raise BundleMemberError("quantiser steps or the number of rate points are out of range")
+    _check_values(bundle.arrays)
+
+
+def _check_values(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """What the C passes and the coder index or convert to integers without looking."""
+    floats = [array for array in arrays.values() if array.dtype.kind == "f"]
+    rounding = arrays["rounding"]
+    if not all(np.isfinite(array).all() for array in floats):
+        raise BundleMemberError("an array of the bundle holds what is no number")
+    if rounding.min() < 0 or rounding.max() > 1 or arrays["z_index"].max() >= TABLES:
+        raise BundleMemberError("rounding points or table indexes are out of range")

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from c3d_export import _arith, _native
 
-from ..core.errors import LatentsChecksumError, StreamHeaderError, UnknownQualityError
+from ..core.errors import (
+    BundleMemberError,
+    LatentsChecksumError,
+    StreamHeaderError,
+    UnknownQualityError,
+)
 from .bundle import Bundle, read_bundle
 from .images import Frame, check_frame
 from .sessions import SessionOptions, Sessions
@@ -75,7 +80,10 @@ class Codec:
         self.bundle = bundle
         self.sessions = Sessions(bundle, options or SessionOptions())
         a = bundle.arrays
-        self._tables = _arith.Tables(a["frequencies"], a["minimums"], a["sizes"])
+        try:
+            self._tables = _arith.Tables(a["frequencies"], a["minimums"], a["sizes"])
+        except _arith.ArithError as error:
+            raise BundleMemberError(f"the bundle's frequency tables are wrong: {error}") from error
         # Half of float64's quotient: the same float32 on every IEEE host.
         self._reciprocal = (256.0 / a["step"].astype(np.float64)).astype(np.float32)
 
@@ -136,7 +144,8 @@ class Codec:
 
     def _row(self, quality: int | None) -> int:
         chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
-        if isinstance(chosen, bool) or chosen not in self.qualities:
+        whole = isinstance(chosen, int | np.integer) and not isinstance(chosen, bool)
+        if not whole or chosen not in self.qualities:
             raise UnknownQualityError(
                 f"quality {chosen} does not exist; this bundle has 1 to {self.bundle.qualities}"
             )

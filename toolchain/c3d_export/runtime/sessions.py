@@ -24,6 +24,7 @@ Feed = Mapping[str, NDArray[Any]]
 
 # Flavours by device, the first being the default.
 DEVICE_FLAVOURS: Final = {"cpu": ("qlinear", "float"), "cuda": ("float",)}
+MAX_THREADS: Final = 1024
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 # EXHAUSTIVE, the default, times algorithms and may pick another one in every process; TF32 keeps
@@ -50,7 +51,9 @@ class SessionOptions:
     optimize: bool = True
 
     def resolved_flavour(self) -> str:
-        if self.device not in DEVICE_FLAVOURS:
+        if not isinstance(self.threads, int) or not 0 <= self.threads <= MAX_THREADS:
+            raise OptionError(f"threads is {self.threads!r}; choose 0 (all cores) to {MAX_THREADS}")
+        if not isinstance(self.device, str) or self.device not in DEVICE_FLAVOURS:
             raise OptionError(f"unknown device {self.device!r}; known are cpu and cuda")
         allowed = DEVICE_FLAVOURS[self.device]
         flavour = self.flavour or allowed[0]

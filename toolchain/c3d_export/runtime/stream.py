@@ -130,8 +130,8 @@ def parse_stream(data: Data) -> Stream:
     if payload_crc != _payload_crc(payload, latents_crc):
         raise StreamChecksumError("the stream's payload is damaged; fetch the stream again")
     y1_start, y2_start = header.z_bytes, header.z_bytes + header.y1_bytes
-    parts = payload[:y1_start], payload[y1_start:y2_start], payload[y2_start:]
-    return Stream(header, *map(bytes, parts), latents_crc)
+    z, y1 = bytes(payload[:y1_start]), bytes(payload[y1_start:y2_start])
+    return Stream(header, z, y1, bytes(payload[y2_start:]), latents_crc)
 
 
 def peek_header(data: Data) -> StreamHeader:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import CheckpointError
 from ..models.network import Codec, Output, quality_lambdas
 from .centering import fold_centers, recenter
 from .checkpoint import (
@@ -35,9 +36,9 @@ class TrainConfig:
     """steps: length of the run. batch: crops a step. crop: pixels a side, a multiple of 64.
 
     learning_rate: relative to each layer's size (`train/optimizer.py`), after `warmup` steps,
-    falling to zero along a cosine. quantize_from: first step in the integer simulation (`steps`
-    or more: never). average: decay of the moving average of weights, which is what is kept.
-    precision: "bfloat16" or "float32".
+    falling to zero along a cosine. hyper_warmup: steps over which z's rate enters the loss.
+    quantize_from: first step in the integer simulation (`steps` or more: never). average: decay
+    of the moving average of weights, which is what is kept. precision: "bfloat16" or "float32".
     """
 
     steps: int
@@ -46,6 +47,7 @@ class TrainConfig:
     seed: int = 0
     learning_rate: float = 0.1
     warmup: int = 100
+    hyper_warmup: int = 0
     quantize_from: int = 1 << 30
     clip: float = 2.0
     average: float = 0.998
@@ -98,9 +100,15 @@ class Trainer:
     def resume(path: Path, pools: list[Pool]) -> Trainer:
         """Continues a run to the numbers that it would have reached uninterrupted."""
         checkpoint = load_checkpoint(path)
-        config = TrainConfig(**checkpoint.state["config"])
-        trainer = Trainer(restore_model(checkpoint), config, pools, path)
-        trainer._restore(checkpoint)
+        model = restore_model(checkpoint)
+        try:
+            config = TrainConfig(**checkpoint.state["config"])
+            trainer = Trainer(model, config, pools, path)
+            trainer._restore(checkpoint)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} holds a network and no training run ({error}); start a new one from it"
+            ) from error
         return trainer
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -156,8 +164,11 @@ class Trainer:
         with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
             output = self.model(frame, quality)
         mse = distortion(output, frame)
-        bpp = (output.bits_y + output.bits_z) / (frame.shape[2] * frame.shape[3])
-        loss = self.lambdas[quality] * mse + bpp
+        pixels = frame.shape[2] * frame.shape[3]
+        bpp = (output.bits_y + output.bits_z) / pixels
+        # A hyperprior that costs bits before it is of use is switched off for good.
+        ramp = min(1.0, (self.step + 1) / max(1, self.config.hyper_warmup))
+        loss = self.lambdas[quality] * mse + (output.bits_y + ramp * output.bits_z) / pixels
         self._remember(quality, loss.detach())
         return (loss / self.loss_mean[quality]).mean(), mse.detach(), bpp.detach()
 

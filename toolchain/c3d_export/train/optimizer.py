@@ -6,15 +6,19 @@ the trunks. One absolute learning rate would either destroy the former or freeze
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-LINEAR_FACTOR = 0.03
+LINEAR_FACTOR = 0.06
 """The linear paths start near their optimum."""
 FACTORS = {"log_step": 0.1, "planes": 5.0, "z_fine": 10.0}
 """Absolute learning rates of the per-quality parameters, in units of the relative one."""
-ANALYSIS_FACTOR = 0.3
+ANALYSIS_FACTOR = 0.5
 """What g_a's trunk adds is noise before it is signal: faster, its ReLUs die within 100 steps."""
+FAN_IN = 96
+"""Fan-in at which a layer's learning rate is the relative one."""
 BIAS_FACTOR = 0.1
 ZERO_FACTOR = 0.05
 """Layers that begin at zero see activations of about 50, all positive: Adam's first steps, equal
@@ -24,12 +28,17 @@ in size for all weights, add up, and at 1 the trunk of g_a drowns the latents in
 def _factor(name: str, parameter: Tensor) -> float:
     if name in FACTORS:
         return FACTORS[name]
-    if name.endswith("bias"):
-        return BIAS_FACTOR
+    return BIAS_FACTOR if name.endswith("bias") else _weight_factor(name, parameter)
+
+
+def _weight_factor(name: str, parameter: Tensor) -> float:
+    fan_in = float(parameter[0].numel())
     rms = float(parameter.detach().square().mean().sqrt())
-    size = rms if rms > 0 else ZERO_FACTOR * float(parameter[0].numel()) ** -0.5
-    linear = name in ("g_a.linear.weight", "g_s.base.weight", "g_s.detail.weight")
-    if linear:
+    size = rms if rms > 0 else ZERO_FACTOR / math.sqrt(fan_in)
+    # Adam moves all weights of a unit alike, so its output moves with the fan-in, not with the
+    # root of it as the weights' size does (Yang et al., Tensor Programs V, table 3).
+    size *= math.sqrt(FAN_IN / fan_in)
+    if name in ("g_a.linear.weight", "g_s.base.weight", "g_s.detail.weight"):
         return size * LINEAR_FACTOR
     return size * (ANALYSIS_FACTOR if name.startswith("g_a.") else 1.0)
 

@@ -1,0 +1,84 @@
+"""Where the milliseconds of one encode or decode go, without a line of it in the codec itself.
+
+The three things a codec calls are its networks, the entropy coder and the C passes. While a
+`Stopwatch` watches, thin wrappers stand in their place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..runtime.codec import Codec
+
+CODER = "coder"
+PASSES = "passes"
+OTHER = "other"
+_CODER_CALLS = frozenset({"encode", "decode"})
+
+
+class Stopwatch:
+    """Sums seconds by stage; `take` reads and clears them."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def take(self) -> dict[str, float]:
+        taken, self._seconds = self._seconds, {}
+        return taken
+
+    def timed(self, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                spent = time.perf_counter() - begin
+                self._seconds[stage] = self._seconds.get(stage, 0.0) + spent
+
+        return wrapper
+
+    @contextlib.contextmanager
+    def watch(self, codec: Codec) -> Iterator[None]:
+        """Times this codec's networks, and every codec's coder and passes, inside the block."""
+        from ..runtime import codec as module
+
+        # The names that the codec's module has imported, and looks up at every call.
+        names = vars(module)
+        sessions, arith, native = codec.sessions, names["_arith"], names["_native"]
+        codec.sessions = _Sessions(sessions, self)  # type: ignore[assignment]
+        names["_arith"] = _Module(arith, self, dict.fromkeys(_CODER_CALLS, CODER))
+        passes = [name for name in dir(native) if callable(getattr(native, name))]
+        names["_native"] = _Module(native, self, dict.fromkeys(passes, PASSES))
+        try:
+            yield
+        finally:
+            codec.sessions, names["_arith"], names["_native"] = sessions, arith, native
+
+
+class _Sessions:
+    """Sessions whose runs are timed under the name of their graph."""
+
+    def __init__(self, inner: Any, watch: Stopwatch) -> None:
+        self._inner, self._watch = inner, watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def run(self, graph: str, feed: Any) -> Any:
+        return self._watch.timed(graph, self._inner.run)(graph, feed)
+
+
+class _Module:
+    """A module some of whose functions are timed; the rest (classes, constants) is itself."""
+
+    def __init__(self, inner: Any, watch: Stopwatch, stages: dict[str, str]) -> None:
+        self._inner = inner
+        for name, stage in stages.items():
+            setattr(self, name, watch.timed(stage, getattr(inner, name)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
