@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec, build_network
 from c3d_export.models.spec import SIZES, CodecSpec
 from c3d_export.prune.groups import Part, prunable_widths
+from c3d_export.prune.importance import Importance, magnitude_importance
 from c3d_export.train.crops import Pool
 
 MakeModel = Callable[[CodecSpec], Codec]
@@ -55,8 +57,15 @@ def shared_model() -> Codec:
 
 
 @pytest.fixture
-def model() -> Codec:
-    return _live_model(SIZES["xsmall"])
+def model(shared_model: Codec) -> Codec:
+    """A copy of it, for tests that change it."""
+    return copy.deepcopy(shared_model)
+
+
+@pytest.fixture(scope="session")
+def importance(shared_model: Codec) -> Importance:
+    """By magnitude, which is quick; of the weights that both of the above have."""
+    return magnitude_importance(shared_model)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec, build_network
 from c3d_export.models.spec import SIZES
 from c3d_export.prune.apply import prune_codec, replay
-from c3d_export.prune.importance import magnitude_importance
+from c3d_export.prune.importance import Importance, magnitude_importance
 from c3d_export.prune.plan import plan
 from c3d_export.prune.widths import spec_widths, with_widths
 from c3d_export.train.checkpoint import load_checkpoint, load_model, save_model
@@ -35,10 +35,10 @@ Pruned = tuple[Codec, Codec, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def everything(shared_model: Codec) -> Pruned:
+def everything(shared_model: Codec, importance: Importance) -> Pruned:
     """Original, pruned in every width, and history."""
     made = plan(shared_model, target_spec=TARGET)
-    pruned, history = prune_codec(shared_model, made, magnitude_importance(shared_model))
+    pruned, history = prune_codec(shared_model, made, importance)
     return shared_model, pruned, history
 
 
@@ -108,19 +108,19 @@ def test_kept_weights_are_the_originals(everything: Pruned, path: str) -> None:
     assert torch.equal(pruned.state_dict()[f"{path}.bias"], bias)
 
 
-def test_the_original_is_left_as_it_was(model: Codec) -> None:
+def test_the_original_is_left_as_it_was(model: Codec, importance: Importance) -> None:
     before = copy.deepcopy(model.state_dict())
     model.train().quantize(True)
-    pruned, _ = prune_codec(model, plan(model, ratio=0.3), magnitude_importance(model))
+    pruned, _ = prune_codec(model, plan(model, ratio=0.3), importance)
     assert pruned.training
     assert pruned.quantized
     assert model.spec == XSMALL
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
-def test_ratio_zero_copies_the_network(shared_model: Codec) -> None:
+def test_ratio_zero_copies_the_network(shared_model: Codec, importance: Importance) -> None:
     made = plan(shared_model, ratio=0.0)
-    pruned, history = prune_codec(shared_model, made, magnitude_importance(shared_model))
+    pruned, history = prune_codec(shared_model, made, importance)
     assert pruned is not shared_model
     assert pruned.spec == shared_model.spec
     assert history["pruning_history"] == []
@@ -128,12 +128,12 @@ def test_ratio_zero_copies_the_network(shared_model: Codec) -> None:
         assert torch.equal(pruned.state_dict()[name], value)
 
 
-def test_centres_are_folded_first(model: Codec, outputs: Outputs) -> None:
+def test_centres_are_folded_first(model: Codec, importance: Importance, outputs: Outputs) -> None:
     for layer in model.modules():
         if isinstance(layer, IntConv2d):
             layer.center += 0.5
     before = outputs(model)
-    pruned, _ = prune_codec(model, plan(model, ratio=0.0), magnitude_importance(model))
+    pruned, _ = prune_codec(model, plan(model, ratio=0.0), importance)
     assert float(model.g_s.up.center.mean()) == 0.5
     assert all(not v.any() for k, v in pruned.state_dict().items() if k.endswith(".center"))
     for name in ("g_s.up", "g_ep.conv1", "h_s.conv3"):
@@ -180,10 +180,10 @@ def test_small_becomes_xsmall() -> None:
 
 
 def test_foreign_plans_histories_and_importances_are_refused(
-    shared_model: Codec, everything: Pruned
+    shared_model: Codec, importance: Importance, everything: Pruned
 ) -> None:
     _, pruned, history = everything
-    made, importance = plan(shared_model, ratio=0.2), magnitude_importance(shared_model)
+    made = plan(shared_model, ratio=0.2)
     with pytest.raises(OptionError, match="plan again"):
         prune_codec(pruned, made, importance)
     with pytest.raises(OptionError, match="plan again"):

@@ -74,9 +74,12 @@ def _belongs(part: str, name: str) -> bool:
 
 
 def _check_unchanged(
-    model: Codec, parts: dict[str, Part], names: list[str], outputs: Outputs
+    model: Codec,
+    importance: Importance,
+    parts: dict[str, Part],
+    names: list[str],
+    outputs: Outputs,
 ) -> None:
-    importance = magnitude_importance(model)
     for name in names:
         for part in (p for key, p in parts.items() if _belongs(key, name)):
             _silence(model, part, _dead(importance, part, NARROW[name]))
@@ -94,15 +97,15 @@ def _check_unchanged(
 
 @pytest.mark.parametrize("name", NARROW)
 def test_dead_channels_of_one_width(
-    model: Codec, parts: dict[str, Part], name: str, outputs: Outputs
+    model: Codec, importance: Importance, parts: dict[str, Part], name: str, outputs: Outputs
 ) -> None:
-    _check_unchanged(model, parts, [name], outputs)
+    _check_unchanged(model, importance, parts, [name], outputs)
 
 
 def test_dead_channels_of_all_widths(
-    model: Codec, parts: dict[str, Part], outputs: Outputs
+    model: Codec, importance: Importance, parts: dict[str, Part], outputs: Outputs
 ) -> None:
-    _check_unchanged(model, parts, list(NARROW), outputs)
+    _check_unchanged(model, importance, parts, list(NARROW), outputs)
 
 
 def test_a_dead_block_can_be_left_out(

@@ -1,8 +1,8 @@
 """Cutting a network to a plan: Torch-Pruning removes the channels, the new spec describes it.
 
-The kept channels keep their values bit for bit (in a network with centred activations, as
-training has them in its middle, the centres are folded into the biases first). What a residual trunk computes changes as soon as
-it loses a channel that was in use: fine-tuning afterwards is part of the method.
+The kept channels keep their values bit for bit (where activations are centred, as in the middle of
+a training, the centres go into the biases first). What a residual trunk computes changes as soon
+as it loses a channel that was in use: fine-tuning afterwards is part of the method.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+"""Training: it learns, and a resumed run reaches the bits of an uninterrupted one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from c3d_export.models.layers import IntConv2d
+from c3d_export.models.network import Codec, quality_lambdas
+from c3d_export.train.checkpoint import load_model
+from c3d_export.train.crops import Pool, sample_batch
+from c3d_export.train.loop import Progress, Trainer, distortion
+
+MakeTrainer = Callable[..., Trainer]
+
+
+@torch.no_grad()
+def _cost(model: Codec, frame: Tensor) -> float:
+    """Mean of lambda * MSE + bpp over both rate points, without noise."""
+    model.eval()
+    quality = torch.arange(len(frame)) % model.spec.qualities
+    out = model(frame, quality)
+    bpp = (out.bits_y + out.bits_z) / (frame.shape[2] * frame.shape[3])
+    lambdas = torch.tensor(quality_lambdas(model.spec.qualities))
+    return float((lambdas[quality] * distortion(out, frame) + bpp).mean())
+
+
+def _state(trainer: Trainer) -> dict[str, Tensor]:
+    adam = {
+        f"adam.{name}.{key}": value
+        for name, p in trainer.model.named_parameters()
+        for key, value in trainer.optimizer.state[p].items()
+    }
+    average = {f"average.{k}": v for k, v in trainer.average.items()}
+    return {**trainer.model.state_dict(), **average, **adam, "loss_mean": trainer.loss_mean}
+
+
+def _assert_same(one: Trainer, other: Trainer) -> None:
+    first, second = _state(one), _state(other)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_the_loss_falls(make_trainer: MakeTrainer, pools: list[Pool]) -> None:
+    trainer = make_trainer(steps=30, learning_rate=0.05)
+    frame = sample_batch(pools, 4, 64, seed=5, step=0)
+    before = _cost(trainer.model, frame)
+    trained = trainer.run()
+    assert trainer.step == 30
+    assert _cost(trained, frame) < 0.97 * before
+
+
+@pytest.mark.parametrize("quantize_from", [1 << 30, 2])
+def test_resuming_reaches_the_same_bits(
+    make_trainer: MakeTrainer, pools: list[Pool], tmp_path: Path, quantize_from: int
+) -> None:
+    whole = make_trainer(quantize_from=quantize_from)
+    whole.run()
+    path = tmp_path / "run.safetensors"
+    begun = make_trainer(path, quantize_from=quantize_from)
+    begun.model.train()
+    for _ in range(3):
+        begun.train_step()
+    begun.save()
+    torch.manual_seed(99)
+    resumed = Trainer.resume(path, pools)
+    assert (resumed.step, resumed.config) == (3, begun.config)
+    _assert_same(resumed, begun)
+    resumed.run()
+    _assert_same(resumed, whole)
+
+
+def test_another_seed_gives_another_network(make_trainer: MakeTrainer) -> None:
+    first, second = (make_trainer(steps=2, seed=seed).run() for seed in (0, 1))
+    assert not torch.equal(first.g_s.base.weight, second.g_s.base.weight)
+
+
+def test_what_is_kept_is_the_average_of_the_weights(
+    make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.safetensors"
+    trainer = make_trainer(path)
+    trained = trainer.run()
+    assert not trained.training
+    assert not torch.equal(trained.g_s.base.weight, trainer.model.g_s.base.weight)
+    loaded = load_model(path)
+    same = [torch.equal(a, b) for a, b in zip(trained.parameters(), loaded.parameters())]
+    assert all(same)
+
+
+def test_the_network_that_is_kept_needs_no_centres(
+    make_trainer: MakeTrainer, pools: list[Pool]
+) -> None:
+    trainer = make_trainer(steps=3)
+    kept = trainer.run()
+    layers = [m for m in kept.modules() if isinstance(m, IntConv2d)]
+    assert not any(layer.center.any() for layer in layers)
+    unfolded = Codec(kept.spec)
+    unfolded.load_state_dict(trainer.average)
+    frame = sample_batch(pools, 2, 64, 0, 0)
+    with torch.no_grad():
+        pictures = [m.eval()(frame, torch.tensor([0, 1])).x_hat for m in (kept, unfolded)]
+    assert float((pictures[0] - pictures[1]).abs().median()) < 1e-2
+
+
+def test_progress_and_saves_come_at_their_steps(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    seen: list[Progress] = []
+    trainer = make_trainer(path, steps=5, save_every=2)
+    trainer.run(seen.append, every=2)
+    assert [p.step for p in seen] == [2, 4]
+    assert all(p.bpp > 0 and p.psnr > 5 and p.seconds_left >= 0 for p in seen)
+    assert [entry["step"] for entry in trainer.history] == [2, 4]
+    assert Trainer.resume(path, trainer.pools).step == 5
+
+
+def test_every_parameter_learns(make_trainer: MakeTrainer) -> None:
+    """A parameter outside of the loss would be shipped as it was drawn."""
+    trainer = make_trainer(steps=4)
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.run()
+    still = [n for n, p in trainer.model.named_parameters() if torch.equal(before[n], p)]
+    assert still == []
+
+
+def test_the_learning_rate_rises_and_fades(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(steps=100, warmup=10, learning_rate=0.1)
+    rates = []
+    for trainer.step in range(101):  # noqa: B020
+        rates.append(trainer.learning_rate())
+    assert rates[0] == pytest.approx(0.01)
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert all(a < b for a, b in zip(rates[:9], rates[1:10], strict=True))
+    assert all(a > b for a, b in zip(rates[10:-1], rates[11:], strict=True))
+    assert rates[-1] == pytest.approx(0.0, abs=1e-9)
