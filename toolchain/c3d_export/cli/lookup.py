@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import MissingInputError, MissingModelError, StreamForeignError
+from ..core.errors import MissingInputError, MissingModelError, OptionError, StreamForeignError
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
@@ -27,6 +27,10 @@ def find_network(workspace: Workspace, size: str, game: str | None) -> tuple[str
     Looks in the workspace for the game's own and for the generic one, then for a generic bundle
     that was shipped. Raises MissingModelError, which names the command that makes one.
     """
+    from ..models.spec import SIZES
+
+    if size not in SIZES:
+        raise OptionError(f"unknown model {size!r}; choose one of {', '.join(SIZES)}")
     names = list(dict.fromkeys([model_name(game, size), model_name(None, size)]))
     for name in names:
         if has_network(workspace, name):
@@ -42,9 +46,7 @@ def find_network(workspace: Workspace, size: str, game: str | None) -> tuple[str
 
 def has_network(workspace: Workspace, name: str) -> bool:
     """Whether the workspace has a finished model of this name."""
-    from ..train.service import MODEL_FILE
-
-    return (workspace.model(name) / MODEL_FILE).is_file()
+    return (workspace.model(name) / "model.safetensors").is_file()
 
 
 def load_network(workspace: Workspace, name: str) -> SavedModel:
@@ -59,14 +61,15 @@ def load_network(workspace: Workspace, name: str) -> SavedModel:
 
 
 def _from_shipped(name: str) -> tuple[str, SavedModel] | None:
-    from ..deploy.restore import trainable_from_bundle
-    from ..runtime.bundle import read_bundle
     from ..runtime.shipped import shipped_bundles
-    from ..train.service import SavedModel
 
     path = shipped_bundles().get(name)
-    if path is None:
+    if path is None:  # said before torch is loaded
         return None
+    from ..deploy.restore import trainable_from_bundle
+    from ..runtime.bundle import read_bundle
+    from ..train.service import SavedModel
+
     bundle = read_bundle(path)
     state = {"stage": "bundle", "name": bundle.name, "codec_id": bundle.id.hex()}
     return f"{name}.c3b", SavedModel(trainable_from_bundle(bundle), state)

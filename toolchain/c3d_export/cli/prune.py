@@ -12,6 +12,7 @@ from .output import note, print_json, print_table
 from .settings import find_workspace, force_option, model_option, seed_option, shared
 
 if TYPE_CHECKING:
+    from ..data.workspace import Workspace
     from ..prune.importance import Importance
     from ..prune.plan import Plan
     from ..train.service import SavedModel, TrainingFrames
@@ -47,13 +48,13 @@ def prune(
     Example: c3d-export prune --model small --game supertuxkart --ratio 0.3
     """
     goals = _goals(ratio, target_macs, to)
-    from ..data.locate import data_roots
-    from ..train.service import gather, spec_of_size
+    from ..data.locate import data_roots, locate_game
 
-    spec_of_size(size)
     workspace, name = find_workspace(), model_name(game, to or size)
-    frames = gather(data_roots(workspace), [game])
+    # First what is quick to look at: loading torch takes seconds.
+    locate_game(data_roots(workspace), game, "train")
     origin, source = find_network(workspace, size, game)
+    frames = _gather(workspace, game)
     if not (only_plan or force):
         _refuse_twice(origin, source, size, game)
     note(f"from {origin}, {len(frames.pools[0].frames)} frames")
@@ -63,6 +64,13 @@ def prune(
         command = f"c3d-export prune --model {size} --game {game} {_text(goals)} --seed {seed}"
         note(f"{_save(name, command, source, planned, importance, frames, seed)}")
     _show(name, planned, as_json)
+
+
+def _gather(workspace: Workspace, game: str) -> TrainingFrames:
+    from ..data.locate import data_roots
+    from ..train.service import gather
+
+    return gather(data_roots(workspace), [game])
 
 
 def _goals(ratio: float | None, macs: float | None, to: str | None) -> dict[str, Any]:

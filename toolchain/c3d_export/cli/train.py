@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..core.errors import MissingDataError, OptionError
+from ..core.errors import MissingDataError, OptionError, ProviderMissingError
 from .lookup import find_network, has_network, load_network, model_name
 from .output import duration, note, print_json, progress
 from .settings import find_workspace, force_option, model_option, seed_option, shared
@@ -36,6 +36,7 @@ class Schedule:
     batch: int
     crop: int
     seed: int
+    device: str
     resume: bool
     force: bool
 
@@ -44,8 +45,18 @@ class Schedule:
             raise OptionError("give either --steps or --minutes, not both")
         if self.resume and (self.steps is not None or self.minutes is not None):
             raise OptionError("a resumed run keeps its schedule; leave --steps and --minutes out")
+        self._check_device()
         if self.crop % 64:
             raise OptionError(f"--crop {self.crop} is no multiple of 64; choose 128 or 256")
+
+    def _check_device(self) -> None:
+        import torch
+
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ProviderMissingError(
+                "torch has no CUDA device here; leave --device cuda out, or install a CUDA build of"
+                " torch on a host with a GPU"
+            )
 
     def text(self, steps: int) -> str:
         measured = "" if self.minutes is None else f" (--minutes {self.minutes:g})"
@@ -62,6 +73,8 @@ def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F]
         click.option("--learning-rate", type=float, default=learning_rate, show_default=True),
         click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True),
         click.option("--crop", type=click.IntRange(min=64), default=256, show_default=True),
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu",
+                     show_default=True, help="Where the network trains."),
         seed_option,
         click.option("--resume", is_flag=True, help="Continue the run that was stopped."),
         force_option,
@@ -79,7 +92,7 @@ def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F]
 @model_option
 @click.option("--game", metavar="NAME", help="Train for one game.")
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
-@schedule_options(quantize_from=0.8, learning_rate=0.1)
+@schedule_options(quantize_from=0.8, learning_rate=0.04)
 @shared()
 def train(size: str, game: str | None, games: str | None, as_json: bool, **options: Any) -> None:
     """Train a new network, which starts as the transform codec (KLT) of the frames.
@@ -110,7 +123,7 @@ def train(size: str, game: str | None, games: str | None, as_json: bool, **optio
 @model_option
 @click.option("--game", required=True, metavar="NAME", help="The game to tune for.")
 @click.option("--from", "source", metavar="NAME", help="Start from this model of the workspace.")
-@schedule_options(quantize_from=0.0, learning_rate=0.03)
+@schedule_options(quantize_from=0.0, learning_rate=0.02)
 @shared()
 def finetune(size: str, game: str, source: str | None, as_json: bool, **options: Any) -> None:
     """Tune a pruned or generic network for one game, simulating its integers.
@@ -167,7 +180,7 @@ class _Job:
         s, steps = self.schedule, self.schedule.steps or self.default_steps
         service.quantize_step(s.quantize_from, steps)  # refuses a bad share before time is spent
         # A start needs its warm-up only where it is long enough to have one.
-        make = _configs(TrainConfig, s)
+        make = _configs(TrainConfig, s, fresh=self.stage == "train")
         if s.minutes is not None:
             model, pools = start.network, frames.pools
             share = s.quantize_from
@@ -205,7 +218,9 @@ class _Job:
         }
 
 
-def _configs(make: Callable[..., TrainConfig], s: Schedule) -> Callable[[int], TrainConfig]:
+def _configs(
+    make: Callable[..., TrainConfig], s: Schedule, fresh: bool
+) -> Callable[[int], TrainConfig]:
     from ..train.service import quantize_step
 
     def config(steps: int) -> TrainConfig:
@@ -216,6 +231,8 @@ def _configs(make: Callable[..., TrainConfig], s: Schedule) -> Callable[[int], T
             seed=s.seed,
             learning_rate=s.learning_rate,
             warmup=max(1, min(100, steps // 10)),
+            hyper_warmup=min(400, steps // 10) if fresh else 0,
+            device=s.device,
             quantize_from=quantize_step(s.quantize_from, steps),
         )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..runtime.bundle import Bundle
     from ..runtime.images import Frame
 
-_HEADERS = ("what", "flavour", "optimised", "threads", "compared", "differing", "first difference")
+_HEADERS = ("what", "flavour", "configurations", "compared", "differing", "first difference")
 
 
 @click.command()
@@ -112,10 +112,22 @@ def _show(name: str, report: ValidationReport, as_json: bool) -> None:
     if as_json:
         print_json({"bundle": name, **report.to_json()})
         return
-    cells = [
-        (r.what, r.flavour, "yes" if r.optimize else "no", r.threads, r.compared, r.differing,
-         r.first)
-        for r in report.rows
-    ]  # fmt: skip
     title = f"{name}: {report.differing} of {report.compared} values differ"
-    print_table(title, _HEADERS, cells)
+    print_table(title, _HEADERS, _lines(report))
+
+
+def _lines(report: ValidationReport) -> list[tuple[object, ...]]:
+    """A line per graph or frame and flavour; --json has every configuration of threads and so on."""
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for row in report.rows:
+        groups.setdefault((row.what, row.flavour), []).append(row)
+    return [
+        (
+            *key,
+            len(rows),
+            sum(row.compared for row in rows),
+            sum(row.differing for row in rows),
+            next((row.first for row in rows if row.first), ""),
+        )
+        for key, rows in groups.items()
+    ]

@@ -39,13 +39,14 @@ class TrainConfig:
     falling to zero along a cosine. hyper_warmup: steps over which z's rate enters the loss.
     quantize_from: first step in the integer simulation (`steps` or more: never). average: decay
     of the moving average of weights, which is what is kept. precision: "bfloat16" or "float32".
+    device: where the network trains, "cpu" or "cuda".
     """
 
     steps: int
     batch: int = 8
     crop: int = 256
     seed: int = 0
-    learning_rate: float = 0.1
+    learning_rate: float = 0.04
     warmup: int = 100
     hyper_warmup: int = 0
     quantize_from: int = 1 << 30
@@ -54,6 +55,7 @@ class TrainConfig:
     memory: float = 0.98
     save_every: int = 200
     precision: str = "bfloat16"
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,14 @@ class Trainer:
     def __init__(
         self, model: Codec, config: TrainConfig, pools: list[Pool], path: Path | None
     ) -> None:
-        self.model, self.config, self.pools, self.path = model, config, pools, path
+        self.model = model.to(config.device)
+        self.config, self.pools, self.path = config, pools, path
         self.factors = layer_factors(model)
         self.optimizer = make_optimizer(model, self.factors)
         self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
-        self.lambdas = torch.tensor(quality_lambdas(model.spec.qualities))
-        self.loss_mean = torch.zeros(model.spec.qualities)
+        lambdas = quality_lambdas(model.spec.qualities)
+        self.lambdas = torch.tensor(lambdas, device=config.device)
+        self.loss_mean = torch.zeros(model.spec.qualities, device=config.device)
         self.step = 0
         self.history: list[dict[str, float]] = []
 
@@ -116,16 +120,17 @@ class Trainer:
         self.step, self.history = state["step"], state["history"]
         self.factors = state["factors"]
         self.optimizer = make_optimizer(self.model, self.factors)
-        self.loss_mean = tensors["loss_mean"].clone()
+        device = self.config.device
+        self.loss_mean = tensors["loss_mean"].clone().to(device)
         self.average = {
-            k.removeprefix("average."): v.clone()
+            k.removeprefix("average."): v.clone().to(device)
             for k, v in tensors.items()
             if k.startswith("average.")
         }
         for name, parameter in self.model.named_parameters():
             if f"adam.{name}.exp_avg" in tensors:
                 self.optimizer.state[parameter] = {
-                    key: tensors[f"adam.{name}.{key}"].clone()
+                    key: tensors[f"adam.{name}.{key}"].clone().to(device)
                     for key in ("step", "exp_avg", "exp_avg_sq")
                 }
 
@@ -138,7 +143,8 @@ class Trainer:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{name}.{key}"] = value.detach().clone()
         tensors["loss_mean"] = self.loss_mean
-        save_checkpoint(self.path, Checkpoint(self._state(), tensors))
+        on_host = {name: tensor.cpu() for name, tensor in tensors.items()}
+        save_checkpoint(self.path, Checkpoint(self._state(), on_host))
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -157,7 +163,8 @@ class Trainer:
     def _qualities(self) -> Tensor:
         count = self.model.spec.qualities
         start = self.step * self.config.batch
-        return torch.arange(start, start + self.config.batch) % count
+        order = torch.arange(start, start + self.config.batch, device=self.config.device)
+        return order % count
 
     def _loss(self, frame: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         enabled = self.config.precision == "bfloat16"
@@ -173,17 +180,19 @@ class Trainer:
         return (loss / self.loss_mean[quality]).mean(), mse.detach(), bpp.detach()
 
     def _remember(self, quality: Tensor, loss: Tensor) -> None:
-        for q, value in zip(quality.tolist(), loss, strict=True):
+        """Running means; crops of one rate point count in their order, without leaving the GPU."""
+        for i in range(len(loss)):
+            q = quality[i]
             old = self.loss_mean[q]
-            keep = self.config.memory if old > 0 else 0.0
-            self.loss_mean[q] = keep * old + (1 - keep) * value
+            keep = torch.where(old > 0, self.config.memory, 0.0)
+            self.loss_mean[q] = keep * old + (1 - keep) * loss[i]
 
     def train_step(self) -> tuple[float, float, float]:
         """One step; returns mean loss ratio, bpp and MSE of its crops."""
         c = self.config
         torch.manual_seed(c.seed * 1_000_003 + self.step)
         self.model.quantize(self.step >= c.quantize_from)
-        frame = sample_batch(self.pools, c.batch, c.crop, c.seed, self.step)
+        frame = sample_batch(self.pools, c.batch, c.crop, c.seed, self.step).to(c.device)
         set_learning_rate(self.optimizer, self.learning_rate())
         self._recenter(frame)
         loss, mse, bpp = self._loss(frame, self._qualities())

@@ -36,6 +36,7 @@ MAX_FRAME_BYTES: Final = 4096 * MIB
 MAX_KLT_FRAMES: Final = 64
 
 MODEL_FILE: Final = "model.safetensors"
+PREVIOUS_FILE: Final = "previous.safetensors"
 CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 _RUN_FILE: Final = "run.json"
 
@@ -191,9 +192,14 @@ def load_saved(folder: Path) -> SavedModel:
 
 
 def save(folder: Path, model: SavedModel) -> Path:
-    """Writes a model into its folder of the workspace; raises DiskError."""
+    """Writes a model into its folder of the workspace; raises DiskError.
+
+    What was there stays as PREVIOUS_FILE: pruning replaces what may have taken hours to train.
+    """
     make_folder(folder)
     path = folder / MODEL_FILE
+    if path.is_file():
+        write_bytes_atomic(folder / PREVIOUS_FILE, path.read_bytes())
     save_model(path, model.network, model.state)
     return path
 

@@ -1,0 +1,108 @@
+"""`validate`, `eval`, `bench`, `doctor`, `data`: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+from .test_coding import line_of
+
+
+def test_a_bundle_validates(run: Run, bundle: Path) -> None:
+    done = run("validate", bundle, "--json")
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert report["differing"] == 0
+    assert report["compared"] > 100_000
+
+
+def test_one_differing_bit_is_three(
+    run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from c3d_export.deploy import validate
+
+    whole = validate.reference_outputs
+
+    def wrong(net: object, graph: str, feed: object) -> object:
+        outputs = whole(net, graph, feed)  # type: ignore[arg-type]
+        if graph == "h_a":
+            outputs["z"][0, 0, 0, 0] += 1
+        return outputs
+
+    monkeypatch.setattr(validate, "reference_outputs", wrong)
+    done = run("validate", bundle)
+    assert done.exit_code == 3
+    assert "h_a differs in 1 of" in done.stderr.splitlines()[-1]
+    assert "values differ" in done.stdout
+
+
+def test_validating_what_does_not_exist_names_the_commands(run: Run) -> None:
+    done = run("validate", "nothing")
+    assert done.exit_code == 2
+    assert "`c3d-export train --model small`" in line_of(done.stderr)
+
+
+def test_an_evaluation_writes_its_reports(
+    run: Run, bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    args = "eval", "--codec", bundle, "--data", images, "--qualities", "2", "--out", tmp_path / "r"
+    done = run(*args, "--baselines", "jpeg", "--json")
+    assert done.exit_code == 0
+    summaries = json.loads(done.stdout)["summaries"]
+    assert {item["model"] for item in summaries} == {"ours", "jpeg"}
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {"results.csv", "results.json"}
+
+
+def test_a_benchmark_adds_up(run: Run, bundle: Path) -> None:
+    done = run("bench", "--codec", bundle, "--size", "64x48", "--repeat", "3", "--json")
+    assert done.exit_code == 0
+    result = json.loads(done.stdout)
+    assert set(result["decode"]["stages"]) == {"h_s", "g_ep", "g_s", "coder", "passes", "other"}
+    for part in (result["encode"], result["decode"]):
+        assert part["p99_ms"] >= part["median_ms"] > 0
+        assert sum(s["percent"] for s in part["stages"].values()) == pytest.approx(100)
+
+
+def test_a_benchmark_leaves_the_codec_as_it_was(run: Run, bundle: Path) -> None:
+    from c3d_export import _arith, _native
+    from c3d_export.runtime import codec
+
+    assert run("bench", "--codec", bundle, "--size", "64x48", "--repeat", "1").exit_code == 0
+    assert (vars(codec)["_arith"], vars(codec)["_native"]) == (_arith, _native)
+
+
+def test_the_doctor_finds_this_host_healthy(run: Run, bundle: Path) -> None:
+    done = run("doctor", "--codec", bundle, "--json")
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert report["healthy"]
+    names = [finding["what"] for finding in report["findings"]]
+    assert "known answers, cpu qlinear" in names
+    assert "known answers, cpu float" in names
+
+
+def test_the_doctor_tells_of_wrong_answers(
+    run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("c3d_export.runtime.known.compute_known_answers", lambda codec: [])
+    done = run("doctor", "--codec", bundle)
+    assert done.exit_code == 4
+    assert "known answers" in line_of(done.stderr)
+
+
+def test_frames_are_imported_and_inspected(run: Run, images: Path, workspace: Path) -> None:
+    done = run("data", "import", images, "--game", "toy", "--fractions", "1,0,0", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["train"]) == (0, 2)
+    seen = json.loads(run("data", "inspect", "--json").stdout)
+    assert {(item["split"], item["game"]) for item in seen} == {("train", "toy")}
+    assert run("data", "inspect").stdout.splitlines()[0].strip() == "frames"
+
+
+def test_unreadable_frames_are_three(run: Run, images: Path) -> None:
+    (images / "c.png").write_bytes(b"no")
+    assert run("data", "inspect", images).exit_code == 3
+    assert run("data", "import", images, "--game", "toy").exit_code == 3
+    assert run("data", "import", images, "--game", "toy", "--fractions", "1").exit_code == 2

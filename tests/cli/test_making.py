@@ -1,0 +1,144 @@
+"""`train`, `prune`, `finetune`, `export`, `bundle`: from frames to a bundle in one workspace."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from c3d_export.runtime.codec import open_codec
+from c3d_export.runtime.images import write_image
+from c3d_export.train.service import load_saved
+
+from .conftest import Run
+from .test_coding import line_of
+
+TOY = ("--model", "xsmall", "--game", "toy")
+SHORT = ("--batch", "1", "--crop", "64")
+
+
+@pytest.fixture
+def toy(workspace: Path, frame: NDArray[np.uint8]) -> Path:
+    """A workspace with two training frames of one game."""
+    folder = workspace / "data" / "train" / "toy-96p"
+    folder.mkdir(parents=True)
+    large = np.tile(frame, (2, 2, 1))
+    write_image(folder / "a_001.png", large)
+    write_image(folder / "a_002.png", np.ascontiguousarray(large[::-1]))
+    return workspace
+
+
+def test_missing_frames_are_told_in_one_line(run: Run, workspace: Path) -> None:
+    done = run("prune", "--model", "small", "--game", "imhotep")
+    assert done.exit_code == 2
+    assert line_of(done.stderr) == (
+        f"error: no train frames of imhotep: looked in {workspace / 'data' / 'train'} for"
+        " imhotep-<height>p/NNN.png (or .webp, .jpg); make them with"
+        " `c3d-export data import FOLDER --game imhotep`"
+    )
+
+
+def test_the_samples_of_a_checkout_are_looked_at_too(
+    run: Run, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "samples").mkdir()
+    monkeypatch.setattr("c3d_export.data.locate.source_root", lambda: tmp_path)
+    done = run("prune", "--model", "small", "--game", "imhotep")
+    assert f" and {tmp_path / 'samples' / 'train'} for" in line_of(done.stderr)
+
+
+def test_a_missing_network_names_the_command(run: Run, toy: Path) -> None:
+    done = run("prune", "--model", "small", "--game", "toy")
+    assert done.exit_code == 2
+    assert line_of(done.stderr).endswith("make one with `c3d-export train --model small`")
+
+
+def test_from_frames_to_a_bundle(run: Run, toy: Path, tmp_path: Path) -> None:
+    trained = run("train", *TOY, *SHORT, "--steps", "2", "--json")
+    assert (trained.exit_code, json.loads(trained.stdout)["steps"]) == (0, 2)
+    again = run("train", *TOY, "--steps", "2")
+    assert (again.exit_code, "--force" in line_of(again.stderr)) == (2, True)
+
+    planned = run("prune", *TOY, "--ratio", "0.2", "--plan", "--json")
+    assert planned.exit_code == 0
+    assert json.loads(planned.stdout)["ratio"] >= 0.2
+    assert "pruning" not in load_saved(toy / "models" / "toy-xsmall").state
+    assert "g_a" in run("prune", *TOY, "--ratio", "0.2").stdout
+    twice = run("prune", *TOY, "--ratio", "0.2")
+    assert (twice.exit_code, "--force" in twice.stderr) == (2, True)
+
+    assert run("finetune", *TOY, *SHORT, "--steps", "1").exit_code == 0
+    state = load_saved(toy / "models" / "toy-xsmall").state
+    assert [entry["stage"] for entry in state["parents"]] == ["train", "prune"]
+    assert (state["stage"], state["steps"], len(state["history"])) == ("tune", 1, 1)
+    assert str(tmp_path) not in json.dumps(state)
+
+    assert run("export", *TOY).exit_code == 0
+    files = {path.name for path in (toy / "exports" / "toy-xsmall").iterdir()}
+    assert len(files) == 11
+    assert {"g_a.float.onnx", "certificates.json"} < files
+
+    made = run("bundle", *TOY, "--licence", "CC0-1.0", "--json")
+    assert made.exit_code == 0
+    codec = open_codec(json.loads(made.stdout)["bundle"])
+    assert codec.bundle.manifest["licence"] == "CC0-1.0"
+    stages = codec.bundle.manifest["training"]["stages"]
+    assert [entry["stage"] for entry in stages] == ["train", "prune", "tune"]
+    assert run("bundle", *TOY).exit_code == 2
+
+
+def test_a_shipped_bundle_is_pruned_where_nothing_was_trained(
+    run: Run, toy: Path, bundle_data: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "generic-xsmall.c3b").write_bytes(bundle_data)
+    assert run("prune", *TOY, "--ratio", "0.2").exit_code == 0
+    state = load_saved(toy / "models" / "toy-xsmall").state
+    assert state["parents"][0]["stage"] == "bundle"
+
+
+def test_a_stopped_run_is_resumed(run: Run, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from c3d_export.train.loop import Trainer
+
+    step = Trainer.train_step
+
+    def stop(self: Trainer) -> tuple[float, float, float]:
+        if self.step == 1:
+            self.save()
+            raise KeyboardInterrupt
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", stop)
+        stopped = run("train", *TOY, *SHORT, "--steps", "2")
+    assert stopped.exit_code == 130
+    assert "--resume" in stopped.stderr
+    assert run("train", *TOY, *SHORT, "--steps", "2").exit_code == 2
+    assert run("train", *TOY, *SHORT, "--steps", "2", "--resume").exit_code == 2
+    assert run("train", *TOY, *SHORT, "--resume").exit_code == 0
+    assert load_saved(toy / "models" / "toy-xsmall").state["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("train", *TOY, "--steps", "1", "--minutes", "1"), "not both"),
+        (("train", *TOY, "--minutes", "0"), "more than 0"),
+        (("train", *TOY, "--quantize-from", "2"), "no share"),
+        (("train", *TOY, "--crop", "100"), "multiple of 64"),
+        (("train", *TOY, "--resume"), "no checkpoint to resume"),
+        (("train", "--model", "huge"), "unknown model"),
+        (("train", *TOY, "--games", "a"), "not both"),
+        (("prune", *TOY, "--ratio", "0.1", "--to", "xsmall"), "at most one"),
+        (("bundle", "--model", "huge"), "unknown model"),
+    ],
+)
+def test_contradictions_are_told_in_one_line(
+    run: Run, toy: Path, args: tuple[str, ...], said: str
+) -> None:
+    done = run(*args)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in line_of(done.stderr)
