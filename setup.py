@@ -1,10 +1,12 @@
-"""The C extensions; everything else about the distribution is in pyproject.toml."""
+"""The C extensions and the default codec; all else of the distribution is in pyproject.toml."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 NATIVE = "toolchain/c3d_export/runtime/native"
@@ -15,6 +17,21 @@ STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
 # No contraction to fused multiply-adds: every compiler computes the same floats. No debug
 # information: it is half of the file, and names the folders of the host that built it.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
+
+
+# The codec that `encode` takes when none is named; a checkout has it in exported/ only.
+DEFAULT_BUNDLE = ROOT / "exported" / "generic-small.c3b"
+
+
+class BuildWithBundle(build_py):
+    """Puts the default codec into the built package."""
+
+    def run(self) -> None:
+        super().run()
+        if DEFAULT_BUNDLE.is_file() and not self.editable_mode:
+            assets = Path(self.build_lib) / "c3d_export" / "assets"
+            assets.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(DEFAULT_BUNDLE, assets / DEFAULT_BUNDLE.name)
 
 
 def _files(folders: list[str], pattern: str) -> list[str]:
@@ -45,5 +62,6 @@ setup(
         ),
         _extension("c3d_export._native", [NATIVE], [NATIVE]),
     ],
+    cmdclass={"build_py": BuildWithBundle},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -1,0 +1,63 @@
+"""Writes the golden streams of the present format version into a new folder.
+
+Run once per released version: `python tests/golden/make_golden.py tests/golden/vN`. What is in
+the repository is never written again; `test_golden.py` decodes all of it for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from c3d_export.core.digest import sha256_bytes
+from c3d_export.deploy.bundle import Provenance, build_bundle, calibrate, export_network
+from c3d_export.models.klt import initialize_from_frames
+from c3d_export.models.network import Codec as Network
+from c3d_export.models.network import build_network
+from c3d_export.models.spec import CodecSpec, StageSpec
+from c3d_export.runtime.codec import open_codec
+from c3d_export.runtime.images import Frame
+from c3d_export.runtime.known import known_frame
+
+STAGE = StageSpec(16, (16,), 16, (16,))
+SPEC = CodecSpec("tiny", 32, 8, 8, 3, STAGE, STAGE, 16, (16, 16, 16), 16)
+SIZES = ((1, 1), (16, 16), (17, 31), (72, 104))
+
+
+def network() -> Network:
+    """A tiny network whose every layer matters: KLT start, then seeded noise on all weights."""
+    model = build_network(SPEC, seed=1)
+    initialize_from_frames(model, [torch.from_numpy(known_frame())], [1.0])
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter += 0.02 * float(parameter.abs().mean() + 0.05) * noise
+    return model
+
+
+def frames() -> dict[str, Frame]:
+    whole = known_frame()
+    return {f"{width}x{height}": whole[:height, :width].copy() for height, width in SIZES}
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    export = calibrate(export_network(network()), [known_frame()])
+    (folder / "tiny.c3b").write_bytes(build_bundle(export, Provenance("tiny")))
+    codec = open_codec(folder / "tiny.c3b")
+    hashes = {}
+    for size, frame in frames().items():
+        for quality in codec.qualities:
+            stream = codec.encode(frame, quality)
+            name = f"{size}-q{quality}.c3s"
+            (folder / name).write_bytes(stream)
+            hashes[name] = sha256_bytes(codec.decode(stream).tobytes())
+    (folder / "frames.json").write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
