@@ -11,10 +11,12 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
+from torch import nn
 
 from c3d_export.cli.main import main
 from c3d_export.deploy.bundle import Provenance, build_bundle, export_network
 from c3d_export.models.klt import initialize_from_frames
+from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import build_network
 from c3d_export.models.spec import SIZES
 from c3d_export.runtime.images import write_image
@@ -27,7 +29,17 @@ def make_bundle(frame: Frame, name: str) -> bytes:
     """The untrained network of the smallest size, as the transform codec of one frame."""
     network = build_network(replace(SIZES["xsmall"], qualities=3))
     initialize_from_frames(network, [torch.from_numpy(frame.copy())], [1.0])
+    _leave_zero(network)
     return build_bundle(export_network(network), Provenance(name))
+
+
+def _leave_zero(network: nn.Module) -> None:
+    """The first steps of a training give every layer weights; one of zeros has no integer scale."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        for module in network.modules():
+            if isinstance(module, IntConv2d):
+                module.weight.add_(torch.randn_like(module.weight), alpha=1e-3)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +77,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(workspace: Path) -> Run:
     """Runs a command; the result has exit_code, stdout, stdout_bytes and stderr."""
 
-    def invoke(*args: object, input: bytes | None = None) -> Result:
-        return CliRunner().invoke(main, [str(arg) for arg in args], input=input)
+    def invoke(*args: object, stdin: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, [str(arg) for arg in args], input=stdin)
 
     return invoke

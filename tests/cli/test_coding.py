@@ -41,9 +41,9 @@ def test_an_image_comes_back_as_the_codec_decodes_it(
 
 def test_raw_frames_pass_through_pipes(run: Run, bundle: Path, frame: Frame) -> None:
     raw = frame.tobytes() * 2
-    coded = run("encode", "-", "--size", "64x48", "-o", "-", "--codec", bundle, input=raw)
+    coded = run("encode", "-", "--size", "64x48", "-o", "-", "--codec", bundle, stdin=raw)
     assert coded.exit_code == 0
-    decoded = run("decode", "-", "-o", "-", "--codec", bundle, input=coded.stdout_bytes)
+    decoded = run("decode", "-", "-o", "-", "--codec", bundle, stdin=coded.stdout_bytes)
     assert decoded.exit_code == 0
     codec = open_codec(bundle)
     assert decoded.stdout_bytes == codec.decode(codec.encode(frame)).tobytes() * 2
@@ -53,10 +53,10 @@ def test_raw_frames_become_numbered_files(
     run: Run, bundle: Path, frame: Frame, tmp_path: Path
 ) -> None:
     args = "encode", "-", "--size", "64x48", "--codec", bundle
-    assert run(*args, "-o", tmp_path / "s", input=frame.tobytes() * 2).exit_code == 0
+    assert run(*args, "-o", tmp_path / "s", stdin=frame.tobytes() * 2).exit_code == 0
     names = [path.name for path in sorted((tmp_path / "s").iterdir())]
     assert names == ["frame_000000.c3s", "frame_000001.c3s"]
-    several = run(*args, "-o", tmp_path / "one.c3s", input=frame.tobytes() * 2)
+    several = run(*args, "-o", tmp_path / "one.c3s", stdin=frame.tobytes() * 2)
     assert (several.exit_code, "name a folder" in line_of(several.stderr)) == (2, True)
     assert not (tmp_path / "one.c3s").exists()
 

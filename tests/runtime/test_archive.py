@@ -59,10 +59,10 @@ def test_the_attacks_below_start_from_the_valid_form() -> None:
     assert _zip(_listed()) == GOOD
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.dictionaries(
-        st.from_regex(r"[a-z0-9_]{1,8}(/[a-z0-9_]{1,8})?\.[a-z0-9]{1,4}", fullmatch=True),
+        st.sampled_from(["a.b", "a_1.json", "z/9.bin", "graphs/g_a.float", "card.md", "0.0"]),
         st.binary(max_size=60),
         max_size=6,
     )

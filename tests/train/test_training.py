@@ -43,6 +43,9 @@ def _assert_same(one: Trainer, other: Trainer) -> None:
     first, second = _state(one), _state(other)
     assert first.keys() == second.keys()
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    # The fused optimiser goes by addresses: equal values in another order are not equal.
+    strides = [{n: t.stride() for n, t in s.items() if "exp_avg" in n} for s in (first, second)]
+    assert strides[0] == strides[1]
 
 
 def test_the_loss_falls(make_trainer: MakeTrainer, pools: list[Pool]) -> None:
@@ -88,8 +91,8 @@ def test_what_is_kept_is_the_average_of_the_weights(
     assert not trained.training
     assert not torch.equal(trained.g_s.base.weight, trainer.model.g_s.base.weight)
     loaded = load_model(path)
-    same = [torch.equal(a, b) for a, b in zip(trained.parameters(), loaded.parameters())]
-    assert all(same)
+    wanted = trained.state_dict()
+    assert all(torch.equal(wanted[name], t) for name, t in loaded.state_dict().items())
 
 
 def test_the_network_that_is_kept_needs_no_centres(
@@ -130,10 +133,11 @@ def test_every_parameter_learns(make_trainer: MakeTrainer) -> None:
 def test_the_learning_rate_rises_and_fades(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(steps=100, warmup=10, learning_rate=0.1)
     rates = []
-    for trainer.step in range(101):  # noqa: B020
+    for step in range(101):
+        trainer.step = step
         rates.append(trainer.learning_rate())
     assert rates[0] == pytest.approx(0.01)
     assert max(rates) == pytest.approx(0.1, rel=0.05)
-    assert all(a < b for a, b in zip(rates[:9], rates[1:10], strict=True))
-    assert all(a > b for a, b in zip(rates[10:-1], rates[11:], strict=True))
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)

@@ -117,7 +117,7 @@ def _show(name: str, report: ValidationReport, as_json: bool) -> None:
 
 
 def _lines(report: ValidationReport) -> list[tuple[object, ...]]:
-    """A line per graph or frame and flavour; --json has every configuration of threads and so on."""
+    """A line per graph or frame and flavour; --json has every configuration of its own."""
     groups: dict[tuple[str, str], list[Any]] = {}
     for row in report.rows:
         groups.setdefault((row.what, row.flavour), []).append(row)

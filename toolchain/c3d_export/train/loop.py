@@ -83,6 +83,14 @@ def distortion(output: Output, frame: Tensor) -> Tensor:
     return (output.x_hat + 128.0 - frame).square().mean((1, 2, 3))
 
 
+def _adam_state(parameter: Tensor, prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The moments take the parameter's memory layout, since the fused kernel goes by addresses."""
+    state = {"step": tensors[f"{prefix}.step"].clone().to(parameter.device)}
+    for key in ("exp_avg", "exp_avg_sq"):
+        state[key] = torch.empty_like(parameter.detach()).copy_(tensors[f"{prefix}.{key}"])
+    return state
+
+
 class Trainer:
     """Holds everything that a checkpoint holds; `run` advances it."""
 
@@ -129,10 +137,7 @@ class Trainer:
         }
         for name, parameter in self.model.named_parameters():
             if f"adam.{name}.exp_avg" in tensors:
-                self.optimizer.state[parameter] = {
-                    key: tensors[f"adam.{name}.{key}"].clone().to(device)
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
+                self.optimizer.state[parameter] = _adam_state(parameter, f"adam.{name}", tensors)
 
     def save(self) -> None:
         if self.path is None:
