@@ -137,12 +137,12 @@ def _array(members: Mapping[str, bytes], name: str) -> NDArray[Any]:
     except (KeyError, ValueError, EOFError, RecursionError, MemoryError) as error:
         raise BundleMemberError(f"array {name} is missing or damaged") from error
     # Before any memory is taken: a header of a few bytes can claim terabytes, or a pickle.
-    held = (len(data) - file.tell()) // dtype.itemsize if dtype.itemsize else 0
-    wanted = (version, dtype.str, len(shape), fortran, math.prod(shape))
-    if wanted != ((1, 0), kind, rank, False, held) or min(shape) < 1:
+    form = (version, dtype.str, len(shape), fortran)
+    fits = math.prod(shape) * dtype.itemsize == len(data) - file.tell()
+    if form != ((1, 0), kind, rank, False) or min(shape) < 1 or not fits:
         raise BundleMemberError(f"array {name} has a wrong type or shape")
     # A view of bytes is read-only.
-    return np.frombuffer(data, dtype, held, file.tell()).reshape(shape)
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
 
 
 def _graphs(members: Mapping[str, bytes]) -> dict[tuple[str, str], bytes]:

@@ -16,7 +16,7 @@ LINEAR_FACTOR = 0.06
 FACTORS = {"log_step": 0.1, "planes": 5.0, "z_fine": 10.0}
 """Absolute learning rates of the per-quality parameters, in units of the relative one."""
 ANALYSIS_FACTOR = 0.5
-"""What g_a's trunk adds is noise before it is signal: faster, its ReLUs die within 100 steps."""
+"""What g_a's trunk and h_a add is noise before it is signal: faster, their ReLUs die early."""
 FAN_IN = 96
 """Fan-in at which a layer's learning rate is the relative one."""
 BIAS_FACTOR = 0.1
@@ -40,7 +40,7 @@ def _weight_factor(name: str, parameter: Tensor) -> float:
     size *= math.sqrt(FAN_IN / fan_in)
     if name in ("g_a.linear.weight", "g_s.base.weight", "g_s.detail.weight"):
         return size * LINEAR_FACTOR
-    return size * (ANALYSIS_FACTOR if name.startswith("g_a.") else 1.0)
+    return size * (ANALYSIS_FACTOR if name.startswith(("g_a.", "h_a.")) else 1.0)
 
 
 def layer_factors(model: nn.Module) -> dict[str, float]:
