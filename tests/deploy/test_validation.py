@@ -126,10 +126,10 @@ def _one_less(weight: int) -> int:
         ("g_s", "base.weight", _one_less),
         ("g_s", "detail.weight", _one_less),
         # Four fine indexes share a table, so that one unit there can change nothing at all.
-        ("h_a", "conv2.weight", operator.neg),
+        ("h_a", "conv1.weight", operator.neg),
         ("h_s", "mean.weight", operator.neg),
         ("h_s", "conv3.weight", operator.neg),
-        ("g_ep", "conv2.weight", operator.neg),
+        ("g_ep", "conv1.weight", operator.neg),
     ],
 )
 def test_one_wrong_weight_is_caught_when_the_codec_is_opened(

@@ -66,7 +66,7 @@ def test_cuda_that_is_listed_but_cannot_be_used(
 
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(ort, "InferenceSession", broken)
-    with pytest.raises(ProviderMissingError, match="CUDA failure 35$"):
+    with pytest.raises(ProviderMissingError, match=r"CUDA failure 35$"):
         Sessions(tiny_bundle, SessionOptions("cuda"))
 
 

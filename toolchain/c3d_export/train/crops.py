@@ -33,7 +33,8 @@ def sample_batch(pools: list[Pool], batch: int, size: int, seed: int, step: int)
     rng = np.random.default_rng((seed, step))
     crops = []
     for i in range(batch):
-        pool = pools[(step * batch + i) % len(pools)]
+        # Not (step * batch + i): with 2 or 4 games each rate point would meet one game for ever.
+        pool = pools[(step + i) % len(pools)]
         frame = _pad_to(pool.frames[rng.integers(len(pool.frames))], size)
         top = int(rng.integers(frame.shape[0] - size + 1))
         left = int(rng.integers(frame.shape[1] - size + 1))

@@ -83,12 +83,18 @@ def distortion(output: Output, frame: Tensor) -> Tensor:
     return (output.x_hat + 128.0 - frame).square().mean((1, 2, 3))
 
 
+def _laid_out(value: Tensor, reference: Tensor) -> Tensor:
+    """A copy in the memory layout of `reference`, which checkpoints do not keep.
+
+    The fused optimiser pairs elements by address, and sums depend on the order in memory.
+    """
+    return torch.empty_like(reference.detach()).copy_(value)
+
+
 def _adam_state(parameter: Tensor, prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The moments take the parameter's memory layout, since the fused kernel goes by addresses."""
-    state = {"step": tensors[f"{prefix}.step"].clone().to(parameter.device)}
-    for key in ("exp_avg", "exp_avg_sq"):
-        state[key] = torch.empty_like(parameter.detach()).copy_(tensors[f"{prefix}.{key}"])
-    return state
+    moments = ("exp_avg", "exp_avg_sq")
+    state = {key: _laid_out(tensors[f"{prefix}.{key}"], parameter) for key in moments}
+    return {"step": tensors[f"{prefix}.step"].clone().to(parameter.device), **state}
 
 
 class Trainer:
@@ -131,9 +137,8 @@ class Trainer:
         device = self.config.device
         self.loss_mean = tensors["loss_mean"].clone().to(device)
         self.average = {
-            k.removeprefix("average."): v.clone().to(device)
-            for k, v in tensors.items()
-            if k.startswith("average.")
+            name: _laid_out(tensors[f"average.{name}"], value)
+            for name, value in self.model.state_dict().items()
         }
         for name, parameter in self.model.named_parameters():
             if f"adam.{name}.exp_avg" in tensors:
