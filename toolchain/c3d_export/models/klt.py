@@ -89,7 +89,8 @@ def _moment(frames: list[Tensor], weights: list[float], size: int) -> Tensor:
 
 def _components(moment: Tensor) -> Tensor:
     """Eigenvectors as columns, by falling eigenvalue."""
-    return torch.linalg.eigh(moment).eigenvectors.flip(1).float()
+    vectors: Tensor = torch.linalg.eigh(moment).eigenvectors
+    return vectors.flip(1).float()
 
 
 def _spread(frames: list[Tensor], basis: Tensor, size: int) -> tuple[Tensor, Tensor]:
