@@ -9,7 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from c3d_export.models.klt import RANGE, block_klt, blocks_of, initialize_from_frames
+from c3d_export.models.klt import (
+    RANGE,
+    block_klt,
+    blocks_of,
+    initialize_from_frames,
+    two_level_klt,
+)
 from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec, build_network
 from c3d_export.models.spec import BLOCK, SIZES
@@ -57,6 +63,19 @@ def test_the_basis_is_orthonormal_and_orders_its_components_by_energy(
     assert (basis.largest >= 0).all()
 
 
+def test_the_two_level_basis_is_orthonormal_and_sorted(frames: list[Tensor]) -> None:
+    basis = two_level_klt(frames[:8], [1.0] * 8, 768)
+    assert torch.allclose(basis.vectors.T @ basis.vectors, torch.eye(768), atol=1e-4)
+    assert (basis.deviation[:-1] >= basis.deviation[1:] - 1e-3).all()
+
+
+def test_the_two_level_basis_is_local_but_for_its_joint_components(frames: list[Tensor]) -> None:
+    """All but 24 of the 768 vectors live on one 8x8 patch of the block."""
+    vectors = two_level_klt(frames[:8], [1.0] * 8, 768).vectors
+    grid = vectors.reshape(2, 8, 2, 24, 768).square().sum((1, 3)).reshape(4, 768)
+    assert int((grid.amax(0) < 0.999).sum()) <= 24
+
+
 def test_a_weight_of_zero_leaves_a_frame_out(frames: list[Tensor]) -> None:
     both = block_klt(frames[:2], [1.0, 0.0], 8, 4).vectors
     one = block_klt(frames[:1], [1.0], 8, 4).vectors
@@ -71,7 +90,7 @@ def test_a_held_out_frame_gains_from_a_higher_quality(started: Codec, frames: li
 def test_without_quantisation_it_is_the_projection_on_the_basis(
     started: Codec, frames: list[Tensor]
 ) -> None:
-    klt = block_klt(frames[:8], [1.0] * 8, BLOCK, SPEC.latents)
+    klt = two_level_klt(frames[:8], [1.0] * 8, SPEC.latents)
     unit = (klt.largest / RANGE).clamp_min(0.25)
     blocks = blocks_of(frames[8])
     # A frame that the basis has not seen has coefficients beyond the range of v.
