@@ -13,6 +13,11 @@ from torch import Tensor, nn
 
 WEIGHT_LIMIT = 64
 """Largest |integer weight|: 2 * 255 * 64 <= 32767 keeps AVX2's 16-bit pair sums exact."""
+BIAS_LIMIT = float(1 << 20)
+"""Largest |integer bias|."""
+SUM_LIMIT = float((1 << 24) - (1 << 20) - (1 << 20))
+"""Largest sum of |integer weights| * 255: with the bias, and with half a step of rounding for
+each of 8,000 weights, below the 2^24 up to which float32 counts exactly."""
 BIAS_UNIT = 16.0
 """Biases are stored divided by this, so that one learning rate suits them and the weights."""
 
@@ -69,8 +74,18 @@ class IntConv2d(nn.Conv2d):
         self.register_buffer("center", torch.zeros(inputs))
 
     def weight_scale(self) -> Tensor:
-        """(outputs,) float: the size of one integer weight step of each output channel."""
-        return self.weight.detach().abs().amax((1, 2, 3)).clamp_min(1e-9) / WEIGHT_LIMIT
+        """(outputs,) float: the size of one integer weight step of each output channel.
+
+        The smallest for which weights, their worst sum over activations of 255, and the bias keep
+        their limits. The sum decides in the widest layers only, the bias where a channel's
+        weights are all but zero (a head before its first step).
+        """
+        assert self.bias is not None
+        size = self.weight.detach().abs()
+        largest = size.amax((1, 2, 3)).clamp_min(1e-9) / WEIGHT_LIMIT
+        total = size.sum((1, 2, 3)) * (255.0 / SUM_LIMIT)
+        bias = self.bias.detach().abs() * (BIAS_UNIT / BIAS_LIMIT)
+        return torch.maximum(torch.maximum(largest, total), bias)
 
     def effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias as the forward pass uses them."""
