@@ -72,6 +72,7 @@ def graph_files(exported: Export) -> dict[str, bytes]:
 @click.option("--game", metavar="NAME", help="The game; the generic network without it.")
 @click.option("-o", "--out", type=PATH, help="File [workspace/bundles/NAME.c3b].")
 @click.option("--package", type=PATH, metavar="DIR", help="Also build the folder to deploy.")
+@click.option("--with-deps", is_flag=True, help="Put the wheels that a host needs into it too.")
 @click.option("--licence", default="unknown", metavar="TEXT", help=_FRAMES_DEFAULT)
 @force_option
 @shared()
@@ -80,6 +81,7 @@ def bundle(
     game: str | None,
     out: Path | None,
     package: Path | None,
+    with_deps: bool,
     licence: str,
     force: bool,
     as_json: bool,
@@ -100,7 +102,7 @@ def bundle(
     _write_checked(path, data)
     result: dict[str, Any] = {"bundle": str(path), "bytes": len(data), **_identity(path)}
     if package is not None:
-        result["package"] = str(_package(path, package))
+        result["package"] = str(_package(path, package, with_deps))
     if as_json:
         print_json(result)
     else:
@@ -187,7 +189,7 @@ def _identity(path: Path) -> dict[str, Any]:
     return {"name": opened.name, "codec_id": opened.id.hex(), "qualities": opened.qualities}
 
 
-def _package(path: Path, folder: Path) -> Path:
+def _package(path: Path, folder: Path, with_deps: bool) -> Path:
     from ..deploy.package import build_package
 
-    return build_package(path, folder)
+    return build_package(path, folder, with_dependencies=with_deps)
