@@ -15,8 +15,17 @@ NATIVE = "toolchain/c3d_export/runtime/native"
 STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
 
 # No contraction to fused multiply-adds: every compiler computes the same floats. No debug
-# information: it is half of the file, and names the folders of the host that built it.
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
+# information: it is half of the file, and names the folders of the host that built it. The two
+# -fno- flags change no result: they let comparisons and roundings of floats be vectorised.
+FLAGS = [
+    "-std=c11",
+    "-O3",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+    "-g0",
+]
 
 
 # The codec that `encode` takes when none is named; a checkout has it in exported/ only.

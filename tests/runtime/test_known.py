@@ -38,11 +38,13 @@ def test_the_frame_has_edges_gradients_and_noise() -> None:
 
 
 def test_answers_cover_the_ends_and_the_middle(tiny_codec: Codec) -> None:
-    answers = compute_known_answers(tiny_codec)
+    every = compute_known_answers(tiny_codec)
+    graphs, answers = every[:5], every[5:]
+    assert [answer["graph"] for answer in graphs] == ["g_a", "h_a", "h_s", "g_ep", "g_s"]
     assert [answer["quality"] for answer in answers] == [1, 4, 8]
     assert len({answer["payload"] for answer in answers}) == 3
     assert len({answer["frame"] for answer in answers}) == 3
-    assert answers == tiny_codec.bundle.manifest["known_answers"]
+    assert every == tiny_codec.bundle.manifest["known_answers"]
 
 
 @pytest.mark.parametrize("flavour", ["qlinear", "float"])
@@ -53,12 +55,34 @@ def test_both_flavours_give_them(tiny_path: Path, flavour: str) -> None:
 @pytest.mark.parametrize("field", ["payload", "frame", "quality"])
 def test_another_answer(tiny_bytes: bytes, repack: Repack, tmp_path: Path, field: str) -> None:
     def edit(manifest: dict[str, Any]) -> None:
-        manifest["known_answers"][1][field] ^= 1
+        manifest["known_answers"][-2][field] ^= 1
 
     path = tmp_path / "other.c3b"
     path.write_bytes(repack(tiny_bytes, None, edit))
     with pytest.raises(KnownAnswerError, match="flavour qlinear"):
         open_codec(path, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("graph", "output"),
+    [("g_a", "head_sum"), ("h_a", "z"), ("h_s", "index"), ("g_ep", "mean"), ("g_s", "base_out")],
+)
+def test_one_unit_in_one_output_of_a_graph(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, graph: str, output: str
+) -> None:
+    run = Sessions.run
+
+    def off_by_one(self: Sessions, name: str, feed: Any) -> dict[str, Any]:
+        outputs = run(self, name, feed)
+        if name == graph:
+            outputs[output] = outputs[output].copy()
+            outputs[output].flat[3] ^= 1
+        return outputs
+
+    codec = Codec(tiny_bundle, ONE)
+    monkeypatch.setattr(Sessions, "run", off_by_one)
+    with pytest.raises(KnownAnswerError):
+        check_known_answers(codec)
 
 
 @pytest.mark.parametrize("answers", [None, [], {}, "text"])

@@ -9,7 +9,7 @@ import numpy as np
 from c3d_export import _arith
 
 from ..core.errors import BundleFormatError, BundleManifestError, C3DError, KnownAnswerError
-from .codec import Codec
+from .codec import PLANES, Codec
 from .images import Frame
 
 HEIGHT, WIDTH = 72, 104
@@ -28,11 +28,55 @@ def known_frame() -> Frame:
     return np.stack(channels, -1).astype(np.uint8)
 
 
+def _noise(shape: tuple[int, ...], seed: int) -> Frame:
+    """uint8 noise from integers alone."""
+    state = np.arange(int(np.prod(shape)), dtype=np.uint32) + np.uint32(seed * 7919 + 1)
+    state *= np.uint32(2654435761)
+    state ^= state >> np.uint32(15)
+    state *= np.uint32(2246822519)
+    return (state >> np.uint32(24)).astype(np.uint8).reshape(shape)
+
+
+def _graph_inputs(codec: Codec) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes for every graph: 5 x 7 latents (4 x 8 for h_a, which needs multiples of 4)."""
+    b, rows, columns = codec.bundle, 5, 7
+    latents, hyper = b.latents + PLANES, b.hyper + PLANES
+    return {
+        "g_a": {"patches": (2 * rows, 2 * columns, 192), "blocks": (rows, columns, 768)},
+        "h_a": {"y": (4, 8, latents)},
+        "h_s": {"z_hat": (2, 3, hyper)},
+        "g_ep": {
+            "features": (rows, columns, b.features),
+            "v_first": (rows, columns, latents),
+        },
+        "g_s": {"v": (rows, columns, latents)},
+    }
+
+
+def _graph_answers(codec: Codec) -> list[dict[str, Any]]:
+    """CRC-32C of every raw output of every graph on noise: one wrong unit anywhere shows.
+
+    Coded frames alone do not: most units of a mean or an index never reach a symbol.
+    """
+    answers: list[dict[str, Any]] = []
+    for seed, (graph, shapes) in enumerate(_graph_inputs(codec).items()):
+        feed = {name: _noise(shape, seed) for name, shape in shapes.items()}
+        outputs = codec.sessions.run(graph, feed)
+        crcs = {n: _arith.crc32c(np.ascontiguousarray(x)) for n, x in sorted(outputs.items())}
+        answers.append({"graph": graph, "outputs": crcs})
+    return answers
+
+
 def compute_known_answers(codec: Codec) -> list[dict[str, Any]]:
-    """CRC-32C of payloads and of the decoded frame at the lowest, middle and highest quality.
+    """CRC-32C of every graph's raw outputs; then of payloads and of the decoded frame at the
+    lowest, middle and highest quality.
 
     The stream's header is left out: it names the bundle, whose manifest holds these answers.
     """
+    return _graph_answers(codec) + _frame_answers(codec)
+
+
+def _frame_answers(codec: Codec) -> list[dict[str, Any]]:
     frame, count = known_frame(), codec.bundle.qualities
     answers = []
     for quality in sorted({1, (count + 1) // 2, count}):

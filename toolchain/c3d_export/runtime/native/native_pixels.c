@@ -45,8 +45,8 @@ static uint8_t clip_pixel(int value)
 
 /* 2 (b - 128) + (d - 128) + (k - 128) + 1 + 256 = 2 b + d + k - 255, then half of it; the sum is
  * never below -255, so that an offset of 512 keeps the shift on non-negative numbers. */
-static void add_run(const uint8_t *base, const uint8_t *detail, const uint8_t *correction,
-                    size_t count, uint8_t *out)
+static void add_run(const uint8_t *restrict base, const uint8_t *restrict detail,
+                    const uint8_t *restrict correction, size_t count, uint8_t *restrict out)
 {
     for (size_t i = 0; i < count; i++)
         out[i] = clip_pixel(((2 * base[i] + detail[i] + correction[i] - 255 + 512) >> 1) - 256);
