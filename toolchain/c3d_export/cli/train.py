@@ -60,7 +60,9 @@ class Schedule:
 
     def text(self, steps: int) -> str:
         measured = "" if self.minutes is None else f" (--minutes {self.minutes:g})"
-        return f"--steps {steps}{measured} --quantize-from {self.quantize_from} --seed {self.seed}"
+        shape = f"--batch {self.batch} --crop {self.crop} --device {self.device}"
+        rate = f"--learning-rate {self.learning_rate} --quantize-from {self.quantize_from}"
+        return f"--steps {steps}{measured} {rate} {shape} --seed {self.seed}"
 
 
 def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F], F]:
