@@ -94,6 +94,9 @@ def tiny_model() -> Network:
                 size = 0.02 * float(layer.weight.abs().mean()) or 0.002
                 layer.weight += size * torch.randn(layer.weight.shape, generator=generator)
                 layer.bias += 0.02 * torch.rand(layer.bias.shape, generator=generator)
+        # Its 532 x 9 inputs of like size, which no trained layer has, would exceed the certificate
+        # at full scale, and then a second freeze may round a scale otherwise.
+        model.h_a.conv1.weight[:, ::2] *= 0.5
     return model.eval()
 
 

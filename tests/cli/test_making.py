@@ -91,7 +91,7 @@ def test_from_frames_to_a_bundle(run: Run, toy: Path, tmp_path: Path) -> None:
     exported = run("export", *TOY)
     assert exported.exit_code == 0, exported.stderr
     files = {path.name for path in (toy / "exports" / "toy-xsmall").iterdir()}
-    assert len(files) == 11
+    assert len(files) == 13
     assert {"g_a.float.onnx", "certificates.json"} < files
 
     made = run("bundle", *TOY, "--licence", "CC0-1.0", "--json")

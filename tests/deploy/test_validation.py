@@ -56,7 +56,14 @@ def test_a_good_bundle_has_no_differing_value(tiny_bundle: Bundle, make_frame: M
 
 @pytest.mark.parametrize(
     ("graph", "output"),
-    [("g_a", "head_sum"), ("h_a", "z"), ("h_s", "mean"), ("g_ep", "index"), ("g_s", "base_out")],
+    [
+        ("g_a", "head_sum"),
+        ("h_a", "z"),
+        ("h_s", "mean"),
+        ("g_cp", "mean"),
+        ("g_ep", "index"),
+        ("g_s", "base_out"),
+    ],
 )
 def test_one_output_off_by_one_is_named(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, graph: str, output: str

@@ -43,7 +43,7 @@ def test_the_global_random_state_is_left_alone(call: Callable[[], object]) -> No
 @torch.no_grad()
 def test_the_cost_is_what_hooks_count() -> None:
     model = build_network(SPEC).eval()
-    counted = dict.fromkeys(("g_a", "h_a", "h_s", "g_ep", "g_s"), 0.0)
+    counted = dict.fromkeys(("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s"), 0.0)
 
     def count(layer: nn.Module, _: object, out: Tensor, name: str) -> None:
         assert isinstance(layer, IntConv2d)
@@ -58,7 +58,7 @@ def test_the_cost_is_what_hooks_count() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 1), (6, 3, 5), (320, 4, 4)])
-def test_each_position_codes_half_of_its_latents_first(shape: tuple[int, int, int]) -> None:
+def test_each_position_codes_half_of_its_base_first(shape: tuple[int, int, int]) -> None:
     mask = first_step_mask(torch.empty(1, *shape))
     assert mask.shape == shape
     assert (mask.sum(0) == shape[0] // 2).all()
@@ -77,10 +77,10 @@ class _Probe:
         self.y = torch.empty(0)
         self.seen: dict[str, Tensor] = {}
         self.hooks = [model.g_a.register_forward_hook(lambda *_: self.y)]
-        # z is sent before both steps, whatever the latents are.
+        # z is sent before all steps, whatever the latents are.
         z = torch.arange(SPEC.hyper).reshape(1, -1, 1, 1) % 9.0 - 4.0
         self.hooks.append(model.h_a.register_forward_hook(lambda *_: z))
-        for name in ("h_s", "g_ep"):
+        for name in ("h_s", "g_cp", "g_ep"):
             module = getattr(model, name)
             self.hooks.append(module.register_forward_hook(self._keeper(name)))
 
@@ -115,17 +115,25 @@ def test_later_latents_never_change_what_earlier_ones_are_coded_with(
         generator = torch.Generator().manual_seed(0)
         shape = (1, SPEC.latents, SIDE // BLOCK, SIDE // BLOCK)
         y = torch.randn(shape, generator=generator) * 30
-        first = first_step_mask(y)
+        other = y.flip(1) + 20
+        first = torch.zeros(shape[1:], dtype=torch.bool)
+        first[: SPEC.base] = first_step_mask(y[:, : SPEC.base])
+        base = torch.zeros_like(first)
+        base[: SPEC.base] = True
         before, picture = probe.run(y)
-        after, other_picture = probe.run(torch.where(first, y, y.flip(1) + 20))
-        assert before.keys() == {"h_s.mean", "h_s.index", "g_ep.mean", "g_ep.index"}
-        assert all(torch.equal(before[name], after[name]) for name in before)
-        assert not torch.equal(picture, other_picture)
-        # The control: the first step's latents are what the second step is predicted from.
-        moved, _ = probe.run(torch.where(first, y.flip(1) + 20, y))
-        assert torch.equal(before["h_s.mean"], moved["h_s.mean"])
-        assert not torch.equal(before["g_ep.mean"], moved["g_ep.mean"])
-        assert not torch.equal(before["g_ep.index"], moved["g_ep.index"])
+        names = ("h_s", "g_cp", "g_ep")
+        assert before.keys() == {f"{n}.{part}" for n in names for part in ("mean", "index")}
+
+        def changed(mask: Tensor) -> set[str]:
+            after, moved = probe.run(torch.where(mask, other, y))
+            assert not torch.equal(picture, moved)
+            return {name for name in before if not torch.equal(before[name], after[name])}
+
+        g_cp, g_ep = {"g_cp.mean", "g_cp.index"}, {"g_ep.mean", "g_ep.index"}
+        assert changed(~base) == set()
+        assert changed(base & ~first) == g_ep
+        # The control: the first step's latents are what the others are predicted from.
+        assert changed(first) == g_cp | g_ep
     finally:
         probe.model.quantize(False)
 

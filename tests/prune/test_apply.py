@@ -63,7 +63,7 @@ def test_latents_hyper_latents_and_parameters_stay(everything: Pruned) -> None:
     original, pruned, _ = everything
     for name in ("planes", "log_step", "z_fine", "g_a.linear.weight", "g_a.linear.bias"):
         assert torch.equal(pruned.state_dict()[name], original.state_dict()[name])
-    assert (pruned.spec.latents, pruned.spec.hyper) == (320, 64)
+    assert (pruned.spec.latents, pruned.spec.hyper) == (original.spec.latents, original.spec.hyper)
     assert _weight(pruned, "h_a.conv1").shape[1] == _weight(original, "h_a.conv1").shape[1]
 
 
@@ -89,6 +89,8 @@ CASES: dict[str, Sides] = {
     ),
     "g_ep.conv2": lambda k: (k["g_ep.conv2"], k["g_ep.conv1"]),
     "g_ep.mean": lambda k: (None, k["g_ep.conv2"]),
+    "g_cp.features": lambda k: (k["g_cp.features"], k["h_s.2"]),
+    "g_cp.index": lambda k: (None, k["g_cp.conv2"]),
     "g_s.enter": lambda k: (k["g_s.low"], None),
     "g_s.up": lambda k: (_places(k["g_s.high"], HIGH), k["g_s.low"]),
     "g_s.correction": lambda k: (None, k["g_s.high"]),

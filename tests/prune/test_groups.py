@@ -62,7 +62,7 @@ def test_a_channel_after_a_pixel_shuffle_has_four_outputs_before_it(
 
 def test_the_two_inputs_of_the_concatenation_keep_their_places(parts: dict[str, Part]) -> None:
     assert parts["g_ep.features"].size == 64
-    assert parts["g_ep.latents"].size == 128
+    assert parts["g_ep.latents"].size == 64
     assert _channels(parts["g_ep.features"], "g_ep.conv1", "in", 3) == (3,)
     assert _channels(parts["g_ep.latents"], "g_ep.conv1", "in", 3) == (64 + 3,)
 

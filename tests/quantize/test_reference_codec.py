@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from c3d_export.deploy.bundle import Export
+from c3d_export.models.network import Codec as Network
 from c3d_export.models.network import first_step_mask
+from c3d_export.models.spec import SIZES
 from c3d_export.quantize.reference import Coded, ReferenceCodec, padded_frame
 from c3d_export.runtime.bundle import Bundle
-from c3d_export.runtime.codec import Codec
+from c3d_export.runtime.codec import Codec, Step
 from c3d_export.runtime.sessions import SessionOptions
 
+BASE = SIZES["xsmall"].base
 MakeFrame = Callable[..., NDArray[np.uint8]]
 
 
@@ -31,14 +34,16 @@ def codec(tiny_bundle: Bundle, request: pytest.FixtureRequest) -> Codec:
 
 def _in_coding_order(plane: NDArray[np.generic], step: int) -> NDArray[np.generic]:
     """(h, w, M) -> the values of one coding step: positions in raster order, channels inside."""
-    mask = first_step_mask(torch.empty(1, plane.shape[2], *plane.shape[:2])).numpy()
-    return plane[(mask if step == 0 else ~mask).transpose(1, 2, 0)]
+    if step == 2:
+        return plane[..., BASE:].reshape(-1)
+    mask = first_step_mask(torch.empty(1, BASE, *plane.shape[:2])).numpy()
+    return plane[..., :BASE][(mask if step == 0 else ~mask).transpose(1, 2, 0)]
 
 
 def _check(codec: Codec, frame: NDArray[np.uint8], quality: int, wanted: Coded) -> None:
     latents = codec.latents(frame, quality)
     assert np.array_equal(latents.z, wanted.z)
-    for step in (0, 1):
+    for step in Step:
         assert np.array_equal(latents.symbols[step], _in_coding_order(wanted.symbols, step))
         assert np.array_equal(latents.indexes[step], _in_coding_order(wanted.indexes, step))
     assert np.array_equal(latents.v[..., : codec.bundle.latents], wanted.v)
@@ -89,3 +94,21 @@ def test_frames_are_padded_with_their_last_row_and_column() -> None:
     assert torch.equal(padded[0, :, 5:, :18], padded[0, :, 4:5, :18].expand(-1, 11, -1))
     assert torch.equal(padded[0, :, :, 18:], padded[0, :, :, 17:18].expand(-1, -1, 14))
     assert np.array_equal(padded[0, :, :5, :18].permute(1, 2, 0) + 128, frame)
+
+
+@torch.no_grad()
+def test_training_sees_the_activities_of_the_integer_network(
+    tiny_model: Network, reference: ReferenceCodec
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randint(-128, 128, (1, SIZES["xsmall"].latents, 3, 5), generator=generator)
+    tiny_model.quantize(True)
+    try:
+        for quality in (0, 3, 7):
+            trained = tiny_model.activity(v.float(), torch.tensor([quality]))
+            exact = reference._activity(v.double(), quality)
+            # Steps of the fixed point may tip a rounding, no more.
+            assert (trained - exact).abs().max() <= 1
+            assert (trained == exact).float().mean() > 0.98
+    finally:
+        tiny_model.quantize(False)

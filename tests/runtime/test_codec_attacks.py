@@ -33,7 +33,7 @@ def good(tiny_codec: Codec, make_frame: MakeFrame) -> Stream:
 def _pack(stream: Stream, **changes: Any) -> bytes:
     """The stream with other values, all checksums of bytes right."""
     header = {k: v for k, v in asdict(stream.header).items() if not k.endswith("_bytes")}
-    parts = {"z": stream.z, "y1": stream.y1, "y2": stream.y2, "latents_crc": stream.latents_crc}
+    parts = {"z": stream.z, "y": stream.y, "latents_crc": stream.latents_crc}
     return pack_stream(**{**header, **parts, **changes})
 
 
@@ -87,15 +87,22 @@ def test_a_size_with_the_same_latents_only_cuts_the_picture(
     assert np.array_equal(cut, whole[:33, :50])
 
 
-@pytest.mark.parametrize("part", ["z", "y1", "y2"])
+def _with_part(stream: Stream, part: int, data: bytes) -> bytes:
+    """The stream with another payload: 0 is z, 1 to 3 are the steps of y."""
+    payloads = [stream.z, *stream.y]
+    payloads[part] = data
+    return _pack(stream, z=payloads[0], y=tuple(payloads[1:]))
+
+
+@pytest.mark.parametrize("part", range(4))
 def test_payloads_that_are_empty_short_long_or_swapped(
-    tiny_codec: Codec, good: Stream, part: str
+    tiny_codec: Codec, good: Stream, part: int
 ) -> None:
-    data: bytes = getattr(good, part)
-    swapped = good.y1 if part != "y1" else good.y2
+    payloads = [good.z, *good.y]
+    data, swapped = payloads[part], payloads[part - 1]
     for wrong in (b"", data[:-1], data[: len(data) // 2], data + b"\0", data * 2, swapped):
         with pytest.raises(LatentsChecksumError):
-            tiny_codec.decode(_pack(good, **{part: wrong}))
+            tiny_codec.decode(_with_part(good, part, wrong))
 
 
 def test_a_few_bytes_that_claim_the_largest_frame_are_refused_at_once(
@@ -111,17 +118,17 @@ def test_a_few_bytes_that_claim_the_largest_frame_are_refused_at_once(
 
 
 def _random_case(rng: np.random.Generator, stream: Stream) -> dict[str, Any]:
-    """One to three payloads replaced or damaged."""
-    changes: dict[str, Any] = {}
-    for part in rng.choice(["z", "y1", "y2"], size=int(rng.integers(1, 4)), replace=False):
-        data = bytearray(getattr(stream, part))
+    """One to four payloads replaced or damaged."""
+    payloads = [stream.z, *stream.y]
+    for part in rng.choice(4, size=int(rng.integers(1, 5)), replace=False):
+        data = bytearray(payloads[part])
         if rng.integers(2):
             data = bytearray(rng.bytes(int(rng.integers(0, 2 * len(data) + 8))))
         else:
             for position in rng.integers(len(data), size=int(rng.integers(1, 4))):
                 data[position] ^= int(rng.integers(1, 256))
-        changes[str(part)] = bytes(data)
-    return changes
+        payloads[part] = bytes(data)
+    return {"z": payloads[0], "y": tuple(payloads[1:])}
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -143,8 +150,7 @@ def test_random_bytes_after_a_random_header(tiny_codec: Codec, tiny_bundle: Bund
             height=int(rng.integers(1, 200)),
             codec_id=tiny_bundle.id,
             z=rng.bytes(int(rng.integers(0, 100))),
-            y1=rng.bytes(int(rng.integers(0, 400))),
-            y2=rng.bytes(int(rng.integers(0, 400))),
+            y=tuple(rng.bytes(int(rng.integers(0, 400))) for _ in range(3)),  # type: ignore[arg-type]
             latents_crc=int(rng.integers(0, 1 << 32)),
         )
         with pytest.raises(CorruptError):

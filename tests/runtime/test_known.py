@@ -39,8 +39,8 @@ def test_the_frame_has_edges_gradients_and_noise() -> None:
 
 def test_answers_cover_the_ends_and_the_middle(tiny_codec: Codec) -> None:
     every = compute_known_answers(tiny_codec)
-    graphs, answers = every[:5], every[5:]
-    assert [answer["graph"] for answer in graphs] == ["g_a", "h_a", "h_s", "g_ep", "g_s"]
+    graphs, answers = every[:6], every[6:]
+    assert [answer["graph"] for answer in graphs] == ["g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s"]
     assert [answer["quality"] for answer in answers] == [1, 4, 8]
     assert len({answer["payload"] for answer in answers}) == 3
     assert len({answer["frame"] for answer in answers}) == 3
@@ -65,7 +65,14 @@ def test_another_answer(tiny_bytes: bytes, repack: Repack, tmp_path: Path, field
 
 @pytest.mark.parametrize(
     ("graph", "output"),
-    [("g_a", "head_sum"), ("h_a", "z"), ("h_s", "index"), ("g_ep", "mean"), ("g_s", "base_out")],
+    [
+        ("g_a", "head_sum"),
+        ("h_a", "z"),
+        ("h_s", "index"),
+        ("g_cp", "index"),
+        ("g_ep", "mean"),
+        ("g_s", "base_out"),
+    ],
 )
 def test_one_unit_in_one_output_of_a_graph(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, graph: str, output: str

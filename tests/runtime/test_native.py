@@ -13,6 +13,7 @@ from c3d_export import _native
 
 PLANES = 4
 CHANNELS = 6
+BASE = 4
 GRID = (3, 5)
 PADDED = (4, 8)
 SIZES = [(1, 1), (1, 40), (16, 16), (17, 33), (40, 7)]
@@ -65,6 +66,16 @@ def test_shuffle(rng: Rng, height: int, width: int, extreme: int | None) -> None
     assert np.array_equal(frame, wanted[:height, :width])
 
 
+def _activity(v: NDArray[Any], factor: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Literal: 128 + signed activities of the base, then all magnitudes."""
+    size = (np.abs(v).astype(np.int64) * factor[: v.shape[-1]] + 32768) // 65536
+    size = np.minimum(size, 64) + (np.minimum(size, 512) - np.minimum(size, 64)) // 8
+    return 128 + np.concatenate([(np.sign(v) * size)[..., :BASE], size], axis=-1).astype(np.int64)
+
+
+FACTOR = np.array([65536, 1, 1 << 23, 40000, 4 * 65536, 17], np.int32)
+
+
 def test_latents(rng: Rng) -> None:
     shape = (*GRID, CHANNELS)
     sums = [rng.integers(-(1 << 20), 1 << 20, shape).astype(np.int32) for _ in range(2)]
@@ -77,85 +88,141 @@ def test_latents(rng: Rng) -> None:
     parts = [s.astype(np.float32) * k + b for s, k, b in zip(sums, scales, biases, strict=True)]
     wanted = parts[0] + parts[1]
     y = np.empty(shape, np.float32)
-    rounded = np.full((*PADDED, CHANNELS + PLANES), 77, np.uint8)
+    activity = np.full((*PADDED, BASE + CHANNELS + PLANES), 77, np.uint8)
     _native.latents(
-        *(sums[0], sums[1], scales[0], biases[0], scales[1], biases[1]),
-        *(*GRID, CHANNELS, *PADDED, y, rounded),
+        *(sums[0], sums[1], scales[0], biases[0], scales[1], biases[1], FACTOR),
+        *(*GRID, CHANNELS, BASE, *PADDED, y, activity),
     )
     assert np.array_equal(y, wanted)
-    inside = rounded[: GRID[0], : GRID[1], :CHANNELS]
-    assert np.array_equal(inside, np.rint(wanted).clip(-128, 127) + 128)
+    inside = activity[: GRID[0], : GRID[1], : BASE + CHANNELS]
+    assert np.array_equal(inside, _activity(np.rint(wanted).clip(-128, 127), FACTOR))
     inside[:] = 77
-    assert (rounded == 77).all(), "nothing beside the latents is touched"
+    assert (activity == 77).all(), "nothing beside the activities is touched"
 
 
-def _selected(plane: NDArray[Any], step: int) -> NDArray[Any]:
+@pytest.mark.parametrize("base", [1, 63, 64, 65, 130, 200])
+def test_latents_of_many_channels(rng: Rng, base: int) -> None:
+    """The pass goes by chunks of channels; the base may end in any of them."""
+    channels = 200
+    sums = rng.integers(-3000, 3000, (1, 2, channels)).astype(np.int32)
+    scale, bias = np.full(channels, 0.05, np.float32), np.zeros(channels, np.float32)
+    factor = rng.integers(1, 1 << 18, channels).astype(np.int32)
+    y = np.empty(sums.shape, np.float32)
+    out = np.full((1, 2, base + channels + PLANES), 77, np.uint8)
+    zero = np.zeros_like(sums)
+    _native.latents(
+        sums, zero, scale, bias, scale, bias, factor, 1, 2, channels, base, 1, 2, y, out
+    )
+    v = np.rint(y).clip(-128, 127)
+    every = _activity(v, factor)[..., BASE:]
+    signed = 128 + np.sign(v) * (every - 128)
+    wanted = np.concatenate([signed[..., :base], every], axis=-1)
+    assert np.array_equal(out[..., : base + channels], wanted)
+
+
+def test_activity(rng: Rng) -> None:
+    v = rng.integers(0, 256, (*GRID, CHANNELS + PLANES), dtype=np.uint8)
+    v[0, :3, 0] = 0, 255, 128
+    out = np.full((*GRID, 2 * BASE + PLANES), 77, np.uint8)
+    _native.activity(v, FACTOR, *GRID, CHANNELS, BASE, out)
+    wanted = _activity(v[..., :BASE].astype(np.int64) - 128, FACTOR)
+    assert np.array_equal(out[..., : 2 * BASE], wanted)
+    assert wanted.min() == 128 - 120
+    assert wanted.max() == 128 + 120
+    assert (out[..., 2 * BASE :] == 77).all()
+
+
+# First channel, channels and pattern of the coding steps.
+STEPS = [(0, BASE, 0), (0, BASE, 1), (BASE, CHANNELS - BASE, 2), (0, CHANNELS, 1), (3, 2, 2)]
+each_step = pytest.mark.parametrize("step", STEPS, ids=str)
+Step = tuple[int, int, int]
+
+
+def _share(plane: NDArray[Any], step: Step) -> NDArray[Any]:
+    """(h, w, channels) -> the step's range of channels."""
+    return plane[..., step[0] : step[0] + step[1]]
+
+
+def _mask(step: Step) -> NDArray[np.bool_]:
+    r, c, k = np.mgrid[0 : GRID[0], 0 : GRID[1], 0 : step[1]]
+    return (r + c + k) % 2 == step[2] if step[2] < 2 else np.full(r.shape, True)
+
+
+def _selected(part: NDArray[Any], step: Step) -> NDArray[Any]:
     """The values of one coding step, in coding order."""
-    rows, columns, channels = plane.shape
-    r, c, k = np.mgrid[0:rows, 0:columns, 0:channels]
-    return plane[(r + c + k) % 2 == step]
+    return part[_mask(step)]
 
 
-@pytest.mark.parametrize("step", [0, 1])
-def test_indexes(rng: Rng, step: int) -> None:
-    fine = rng.integers(0, 256, (*PADDED, CHANNELS), dtype=np.uint8)
+def _coded(step: Step) -> int:
+    return int(_mask(step).sum())
+
+
+@each_step
+def test_indexes(rng: Rng, step: Step) -> None:
+    fine = rng.integers(0, 256, (*PADDED, step[1]), dtype=np.uint8)
     offset = np.array([-300, -7, 0, 3, 200, 32767], np.int16)
-    out = np.full(GRID[0] * GRID[1] * CHANNELS // 2, 77, np.uint8)
-    _native.indexes((*GRID, CHANNELS, *PADDED, step), fine, offset, out)
-    moved = fine[: GRID[0], : GRID[1]].astype(np.int64) + offset
+    out = np.full(_coded(step), 77, np.uint8)
+    _native.indexes((*GRID, CHANNELS, *PADDED, *step), fine, offset, out)
+    moved = fine[: GRID[0], : GRID[1]].astype(np.int64) + _share(offset, step)
     assert np.array_equal(out, _selected(moved.clip(0, 255) // 4, step))
 
 
-@pytest.mark.parametrize("step", [0, 1])
-def test_quantize(rng: Rng, step: int) -> None:
+@each_step
+def test_quantize(rng: Rng, step: Step) -> None:
     y = rng.normal(0, 60, (*GRID, CHANNELS)).astype(np.float32)
     y[0, 0], y[0, 1] = 3e38, -np.inf
-    mean = rng.integers(0, 256, (*PADDED, CHANNELS), dtype=np.uint8)
-    indexes = rng.integers(0, 64, y.size // 2, dtype=np.uint8)
+    mean = rng.integers(0, 256, (*PADDED, step[1]), dtype=np.uint8)
+    indexes = rng.integers(0, 64, _coded(step), dtype=np.uint8)
     reciprocal = np.array([256, 1, 0.3, 0.01, 2, 1 / 3], np.float32)
     rounding = np.linspace(0.1, 0.5, 64, dtype=np.float32)
-    out = np.empty(y.size // 2, np.int16)
-    grid = (*GRID, CHANNELS, *PADDED, step)
+    out = np.empty(_coded(step), np.int16)
+    grid = (*GRID, CHANNELS, *PADDED, *step)
     _native.quantize(grid, y, mean, indexes, reciprocal, rounding, out)
     centre = mean[: GRID[0], : GRID[1]].astype(np.float32) - np.float32(128)
     with np.errstate(over="ignore"):
-        ratio = _selected((y - centre) * reciprocal, step)
+        ratio = _selected((_share(y, step) - centre) * _share(reciprocal, step), step)
     magnitude = np.minimum(np.abs(ratio), np.float32(32000)) + rounding[indexes]
     assert np.array_equal(out, np.sign(ratio) * np.floor(magnitude))
 
 
-@pytest.mark.parametrize("step", [0, 1])
-def test_dequantize(rng: Rng, step: int) -> None:
-    symbols = rng.integers(-9, 10, GRID[0] * GRID[1] * CHANNELS // 2).astype(np.int16)
+@each_step
+def test_dequantize(rng: Rng, step: Step) -> None:
+    symbols = rng.integers(-9, 10, _coded(step)).astype(np.int16)
     symbols[:4] = (32767, -32768, 1, -1)
-    mean = rng.integers(0, 256, (*PADDED, CHANNELS), dtype=np.uint8)
+    mean = rng.integers(0, 256, (*PADDED, step[1]), dtype=np.uint8)
     steps = np.array([1, 65535, 128, 127, 300, 4000], np.int32)
     v = np.full((*GRID, CHANNELS + PLANES), 77, np.uint8)
-    _native.dequantize((*GRID, CHANNELS, *PADDED, step), symbols, mean, steps, v)
-    every = np.broadcast_to(steps, (*GRID, CHANNELS))
+    _native.dequantize((*GRID, CHANNELS, *PADDED, *step), symbols, mean, steps, v)
+    every = np.broadcast_to(_share(steps, step), (*GRID, step[1]))
     moved = (symbols.astype(np.int64) * _selected(every, step) + 128) // 256
-    wanted = (_selected(mean[: GRID[0], : GRID[1]], step) + moved).clip(0, 255)
-    assert np.array_equal(_selected(v[..., :CHANNELS], step), wanted)
-    assert (_selected(v[..., :CHANNELS], 1 - step) == 77).all(), "the other step's stay"
-    assert (v[..., CHANNELS:] == 77).all()
+    wanted = np.full_like(v, 77)
+    part = _share(wanted, step)
+    part[_mask(step)] = (_selected(mean[: GRID[0], : GRID[1]], step) + moved).clip(0, 255)
+    assert np.array_equal(v, wanted), "only this step's latents are written"
 
 
-HALF = GRID[0] * GRID[1] * CHANNELS // 2
+POSITIONS = GRID[0] * GRID[1]
+ALL = POSITIONS * CHANNELS
+HALF = ALL // 2
 PLANE = PADDED[0] * PADDED[1] * CHANNELS
-TUPLE = (*GRID, CHANNELS, *PADDED, 0)
+TUPLE = (*GRID, CHANNELS, *PADDED, 0, CHANNELS, 0)
 # Arguments of a valid call; buffers are given by their size in bytes.
 CALLS: dict[str, tuple[Any, ...]] = {
     "unshuffle": (b"f" * 17 * 33 * 3, 17, 33, bytearray(6 * 768), bytearray(6 * 768)),
     "shuffle": (*[b"p" * 6 * 768] * 3, bytearray(17 * 33 * 3), 17, 33),
     "latents": (
-        *[b"\0" * 8 * HALF] * 2,
+        *[b"\0" * 4 * ALL] * 2,
         *[b"\0" * 4 * CHANNELS] * 4,
-        *(*GRID, CHANNELS, *PADDED),
-        *(bytearray(8 * HALF), bytearray(PADDED[0] * PADDED[1] * (CHANNELS + PLANES))),
+        *(b"\1\0\0\0" * CHANNELS, *GRID, CHANNELS, BASE, *PADDED),
+        *(bytearray(4 * ALL), bytearray(PADDED[0] * PADDED[1] * (BASE + CHANNELS + PLANES))),
+    ),
+    "activity": (
+        *(b"v" * POSITIONS * (CHANNELS + PLANES), b"\1\0\0\0" * CHANNELS, *GRID),
+        *(CHANNELS, BASE, bytearray(POSITIONS * (2 * BASE + PLANES))),
     ),
     "indexes": (TUPLE, b"i" * PLANE, b"\0" * 2 * CHANNELS, bytearray(HALF)),
     "quantize": (
-        *(TUPLE, b"\0" * 8 * HALF, b"m" * PLANE, b"\1" * HALF, b"\0" * 4 * CHANNELS),
+        *(TUPLE, b"\0" * 4 * ALL, b"m" * PLANE, b"\1" * HALF, b"\0" * 4 * CHANNELS),
         *(b"\0" * 256, bytearray(2 * HALF)),
     ),
     "dequantize": (
@@ -173,10 +240,13 @@ def _wrong(argument: object) -> list[object]:
         values.append(np.zeros(2 * len(argument), np.uint8)[::2])
         return [*values, bytes(argument)] if kind is bytearray else values
     if isinstance(argument, tuple):
-        cut = [argument[:-1], (*argument, 1), list(argument), None, (*argument[:5], 2)]
-        return cut + [
-            (*argument[:i], bad, *argument[i + 1 :]) for i in range(5) for bad in (0, -1, 1 << 20)
+        cut = [argument[:-1], (*argument, 1), list(argument), None, (*argument[:7], 3)]
+        wrong = [
+            (*argument[:i], bad, *argument[i + 1 :])
+            for i in (*range(5), 6)
+            for bad in (0, -1, 1 << 20)
         ]
+        return cut + wrong + [(*argument[:5], bad, *argument[6:]) for bad in (-1, 1, 1 << 60)]
     return [0, -1, 1 << 20, 1 << 80, None, "1", 1.5]
 
 
@@ -193,11 +263,22 @@ def test_wrong_arguments_are_refused_one_by_one(name: str) -> None:
         function(*arguments[:-1])
 
 
-def test_channels_in_odd_number_and_indexes_beyond_the_tables() -> None:
-    odd = (*GRID, CHANNELS - 1, *PADDED, 0)
-    with pytest.raises(ValueError, match="even"):
-        _native.indexes(odd, *CALLS["indexes"][1:])
+def test_checkerboards_of_an_odd_number_of_channels() -> None:
+    with pytest.raises(ValueError, match="range of channels"):
+        _native.indexes((*GRID, CHANNELS, *PADDED, 0, 5, 0), *CALLS["indexes"][1:])
+
+
+def test_indexes_beyond_the_tables() -> None:
     arguments = list(CALLS["quantize"])
     arguments[3] = b"\x40" * HALF
     with pytest.raises(ValueError, match=r"0\.\.63"):
         _native.quantize(*arguments)
+
+
+@pytest.mark.parametrize("factor", [0, -1, (1 << 23) + 1])
+@pytest.mark.parametrize(("name", "place"), [("latents", 6), ("activity", 1)])
+def test_factors_whose_products_would_overflow(name: str, place: int, factor: int) -> None:
+    arguments = list(CALLS[name])
+    arguments[place] = np.array([1, 1, 1, factor, 1, 1], np.int32)
+    with pytest.raises(ValueError, match="factor"):
+        getattr(_native, name)(*arguments)

@@ -120,4 +120,4 @@ def test_outputs_come_by_name_without_the_batch(tiny_bundle: Bundle) -> None:
     z_hat = np.zeros((1, 2, tiny_bundle.hyper + 4), np.uint8)
     out = made.run("h_s", {"z_hat": z_hat})
     shapes = {name: value.shape for name, value in out.items()}
-    assert shapes == {"features": (4, 8, 64), "mean": (4, 8, 320), "index": (4, 8, 320)}
+    assert shapes == {"features": (4, 8, 64), "mean": (4, 8, 80), "index": (4, 8, 80)}

@@ -30,20 +30,20 @@ def _cost(model: Codec, frame: Tensor) -> float:
 
 
 def _state(trainer: Trainer) -> dict[str, Tensor]:
-    adam = {
-        f"adam.{name}.{key}": value
+    moments = {
+        f"optimizer.{name}.{key}": value
         for name, p in trainer.model.named_parameters()
         for key, value in trainer.optimizer.state[p].items()
     }
     average = {f"average.{k}": v for k, v in trainer.average.items()}
-    return {**trainer.model.state_dict(), **average, **adam, "loss_mean": trainer.loss_mean}
+    return {**trainer.model.state_dict(), **average, **moments, "loss_mean": trainer.loss_mean}
 
 
 def _assert_same(one: Trainer, other: Trainer) -> None:
     first, second = _state(one), _state(other)
     assert first.keys() == second.keys()
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
-    # The fused optimiser pairs elements by address, and sums depend on the order in memory.
+    # Sums depend on the order in memory.
     strides = [{n: t.stride() for n, t in state.items()} for state in (first, second)]
     assert strides[0] == strides[1]
 

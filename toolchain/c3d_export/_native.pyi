@@ -6,7 +6,7 @@ import numpy.typing as npt
 from typing_extensions import Buffer
 
 Array: TypeAlias = Buffer | npt.NDArray[Any]
-Grid: TypeAlias = tuple[int, int, int, int, int, int]
+Grid: TypeAlias = tuple[int, int, int, int, int, int, int, int]
 
 def unshuffle(frame: Array, height: int, width: int, patches: Array, blocks: Array) -> None: ...
 def shuffle(
@@ -19,13 +19,18 @@ def latents(
     bias0: Array,
     scale1: Array,
     bias1: Array,
+    factor: Array,
     rows: int,
     columns: int,
     channels: int,
+    base: int,
     padded_rows: int,
     padded_columns: int,
     y: Array,
-    rounded: Array,
+    activity: Array,
+) -> None: ...
+def activity(
+    v: Array, factor: Array, rows: int, columns: int, channels: int, base: int, out: Array
 ) -> None: ...
 def indexes(grid: Grid, index: Array, offset: Array, out: Array) -> None: ...
 def quantize(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..runtime.codec import Codec
     from ..runtime.images import Frame
 
-_STAGES = ("g_a", "h_a", "h_s", "g_ep", "g_s", CODER, PASSES, OTHER)
+_STAGES = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHER)
 Times = list[dict[str, float]]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
-from ..models.network import Codec
+from ..models.network import Codec, EntropyParameters
 from ..models.spec import BLOCK_CHANNELS, PATCH_CHANNELS, PLANES, CodecSpec
 from .emit import CONTRIB, Emitter, FloatEmitter, QLinearEmitter, Value
 
@@ -53,7 +53,7 @@ def _write_g_a(e: Emitter, net: Codec) -> None:
 
 
 def _write_h_a(e: Emitter, net: Codec) -> None:
-    x = e.conv("conv1", net.h_a.conv1, e.enter("y", True))
+    x = e.conv("conv1", net.h_a.conv1, e.enter("activity", True))
     e.leave(e.conv("conv2", net.h_a.conv2, x), "z")
 
 
@@ -67,13 +67,20 @@ def _write_h_s(e: Emitter, net: Codec) -> None:
     e.leave(e.conv("index", h.index, x), "index")
 
 
+def _write_g_cp(e: Emitter, net: Codec) -> None:
+    _write_parameters(e, net.g_cp)
+
+
 def _write_g_ep(e: Emitter, net: Codec) -> None:
-    g = net.g_ep
-    known = [
+    _write_parameters(e, net.g_ep)
+
+
+def _write_parameters(e: Emitter, g: EntropyParameters) -> None:
+    inputs = [
         e.conv("known_features", g.features, e.enter("features", False)),
-        e.conv("known_latents", g.latents, e.enter("v_first", True)),
+        e.conv("known_latents", g.latents, e.enter("known", True)),
     ]
-    x = e.conv("conv2", g.conv2, e.conv("conv1", g.conv1, e.concat("known", known)))
+    x = e.conv("conv2", g.conv2, e.conv("conv1", g.conv1, e.concat("inputs", inputs)))
     e.leave(e.conv("mean", g.mean, x), "mean")
     e.leave(e.conv("index", g.index, x), "index")
 
@@ -91,10 +98,10 @@ def _write_g_s(e: Emitter, net: Codec) -> None:
 
 
 def graph_specs(spec: CodecSpec) -> list[GraphSpec]:
-    """The five graphs of the family, in the order in which an encoder and a decoder use them."""
+    """The six graphs of the family, in the order in which an encoder and a decoder use them."""
     byte, integer = TensorProto.UINT8, TensorProto.INT32
     latents, features = spec.latents, spec.h_s[2]
-    mean_index = (Port("mean", byte, latents), Port("index", byte, latents))
+    base, known = spec.base, Port("known", byte, 2 * spec.base + PLANES)
     sums = (Port("linear_sum", integer, latents), Port("head_sum", integer, latents))
     pixels = (
         Port("base_out", byte, BLOCK_CHANNELS),
@@ -110,28 +117,27 @@ def graph_specs(spec: CodecSpec) -> list[GraphSpec]:
         ),
         GraphSpec(
             "h_a",
-            (Port("y", byte, latents + PLANES, 4),),
+            (Port("activity", byte, base + latents + PLANES, 4),),
             (Port("z", byte, spec.hyper),),
             _write_h_a,
         ),
         GraphSpec(
             "h_s",
             (Port("z_hat", byte, spec.hyper + PLANES),),
-            (Port("features", byte, features, 4), *(_scaled(p, 4) for p in mean_index)),
+            (Port("features", byte, features, 4), *_prior(base, 4)),
             _write_h_s,
         ),
+        GraphSpec("g_cp", (Port("features", byte, features), known), _prior(base), _write_g_cp),
         GraphSpec(
-            "g_ep",
-            (Port("features", byte, features), Port("v_first", byte, latents + PLANES)),
-            mean_index,
-            _write_g_ep,
+            "g_ep", (Port("features", byte, features), known), _prior(latents - base), _write_g_ep
         ),
         GraphSpec("g_s", (Port("v", byte, latents + PLANES),), pixels, _write_g_s),
     ]
 
 
-def _scaled(port: Port, scale: int) -> Port:
-    return Port(port.name, port.kind, port.channels, scale)
+def _prior(channels: int, scale: int = 1) -> tuple[Port, Port]:
+    byte = TensorProto.UINT8
+    return Port("mean", byte, channels, scale), Port("index", byte, channels, scale)
 
 
 def _info(port: Port) -> onnx.ValueInfoProto:

@@ -18,12 +18,17 @@ from ..models.entropy import FINE_PER_TABLE
 from ..models.layers import BIAS_UNIT, IntConv2d
 from ..models.network import Codec, build_network
 from ..models.spec import CodecSpec
-from ..quantize.freeze import STEP_ONE, ExactConv2d, Parameters, freeze
+from ..quantize.freeze import ExactConv2d, Parameters, freeze
 from ..quantize.tables import TableBank
+from ..runtime.activity import STEP_ONE
 from ..runtime.bundle import GRAPHS, Bundle
 
 # Layers whose name in a graph is not their path in the network.
-_RENAMED = {"g_ep.known_features": "g_ep.features", "g_ep.known_latents": "g_ep.latents"}
+_RENAMED = {
+    f"{graph}.known_{part}": f"{graph}.{part}"
+    for graph in ("g_cp", "g_ep")
+    for part in ("features", "latents")
+}
 
 Arrays = dict[str, NDArray[Any]]
 

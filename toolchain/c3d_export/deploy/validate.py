@@ -102,12 +102,13 @@ def reference_outputs(net: Network, graph: str, feed: dict[str, Tensor]) -> Outp
         linear = exact(g.linear).accumulate(feed["blocks"] - 128)
         return {"head_sum": head, "linear_sum": linear}
     if graph == "h_a":
-        return {"z": net.h_a(feed["y"] - 128) + 128}
+        return {"z": net.h_a(feed["activity"] - 128) + 128}
     if graph == "h_s":
         features, mean, index = net.h_s(feed["z_hat"] - 128)
         return {"features": features, "mean": mean + 128, "index": index}
-    if graph == "g_ep":
-        mean, index = net.g_ep(feed["features"], feed["v_first"] - 128)
+    if graph in ("g_cp", "g_ep"):
+        part = net.g_cp if graph == "g_cp" else net.g_ep
+        mean, index = part(feed["features"], feed["known"] - 128)
         return {"mean": mean + 128, "index": index}
     return _synthesis_outputs(net, feed["v"] - 128)
 

@@ -157,8 +157,10 @@ def initialize_from_frames(model: Codec, frames: list[Tensor], weights: list[flo
     _set(model.g_s.base, back[:, : spec.base])
     _set(model.g_s.detail, back[:, spec.base :] / DETAIL_UNIT)
     _start_trunks(model, klt, block_klt(frames, weights, PATCH, PATCH_CHANNELS), unit)
-    for head in (model.h_s.index, model.g_ep.index):
-        assert head.bias is not None
-        head.bias.copy_(initial_fine(klt.deviation / unit) / BIAS_UNIT)
+    fine = initial_fine(klt.deviation / unit) / BIAS_UNIT
+    for part, own in ((model.h_s, fine[: spec.base]), (model.g_cp, fine[: spec.base]),
+                      (model.g_ep, fine[spec.base :])):  # fmt: skip
+        assert part.index.bias is not None
+        part.index.bias.copy_(own)
     for row, lam in enumerate(quality_lambdas(spec.qualities)):
         model.log_step[row] = torch.log(initial_step(lam) / unit)

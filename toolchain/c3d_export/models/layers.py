@@ -27,6 +27,11 @@ def round_ste(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
+def floor_ste(x: Tensor) -> Tensor:
+    """Round down, with the gradient of the identity."""
+    return x + (x.floor() - x).detach()
+
+
 def space_to_depth(x: Tensor, r: int) -> Tensor:
     """(B, C, H, W) -> (B, r*r*C, H/r, W/r), channel order (dy, dx, c): rows stay contiguous."""
     b, c, h, w = x.shape
@@ -46,12 +51,14 @@ class IntConv2d(nn.Conv2d):
 
     signed: output range -128..127 instead of 0..255 (which is the clipped ReLU).
     rounding: whether the output is an activation (clipped, and rounded in quantised mode) or a
-    raw sum that a later pass scales.
+    raw sum that a later pass scales. gained: whether output channels have units of their own in
+    training.
     quantized: False trains in floating point; True simulates the integer network (weights on a
     grid of 2 * WEIGHT_LIMIT + 1 values per output channel, rounded outputs).
     """
 
     center: Tensor
+    gain: Tensor | None
 
     def __init__(
         self,
@@ -62,6 +69,7 @@ class IntConv2d(nn.Conv2d):
         stride: int = 1,
         signed: bool = False,
         rounding: bool = True,
+        gained: bool = False,
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2)
         self.signed = signed
@@ -72,6 +80,16 @@ class IntConv2d(nn.Conv2d):
         nn.init.zeros_(self.bias)
         # Mean of each input channel, subtracted while training (`train/centering.py`).
         self.register_buffer("center", torch.zeros(inputs))
+        # Units of each output channel in which weight and bias are trained (`train/centering.py`).
+        self.register_buffer("gain", torch.ones(outputs) if gained else None)
+
+    def in_units(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias (in output units) with the gain applied, without the centre."""
+        assert self.bias is not None
+        weight, bias = self.weight, self.bias * BIAS_UNIT
+        if self.gain is None:
+            return weight, bias
+        return weight * self.gain[:, None, None, None], bias * self.gain
 
     def weight_scale(self) -> Tensor:
         """(outputs,) float: the size of one integer weight step of each output channel.
@@ -80,22 +98,21 @@ class IntConv2d(nn.Conv2d):
         their limits. The sum decides in the widest layers only, the bias where a channel's
         weights are all but zero (a head before its first step).
         """
-        assert self.bias is not None
-        size = self.weight.detach().abs()
+        weight, bias = self.in_units()
+        size = weight.detach().abs()
         largest = size.amax((1, 2, 3)).clamp_min(1e-9) / WEIGHT_LIMIT
         total = size.sum((1, 2, 3)) * (255.0 / SUM_LIMIT)
-        bias = self.bias.detach().abs() * (BIAS_UNIT / BIAS_LIMIT)
-        return torch.maximum(torch.maximum(largest, total), bias)
+        offset = bias.detach().abs() / BIAS_LIMIT
+        return torch.maximum(torch.maximum(largest, total), offset)
 
     def effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias as the forward pass uses them."""
-        assert self.bias is not None
-        bias = self.bias * BIAS_UNIT
+        weight, bias = self.in_units()
         if not self.quantized:
-            return self.weight, bias - self.weight.sum((2, 3)) @ self.center
+            return weight, bias - weight.sum((2, 3)) @ self.center
         scale = self.weight_scale()
         grid = scale[:, None, None, None]
-        weight = round_ste(self.weight / grid) * grid
+        weight = round_ste(weight / grid) * grid
         bias = bias - weight.sum((2, 3)) @ self.center
         return weight, round_ste(bias / scale) * scale
 

@@ -4,7 +4,8 @@
           -> [1/16 blocks] --- linear ---+-> y -> h_a -> z -> z_hat -> h_s -> (mean, index)
                                               |                                |
                                               +--> symbols = round((y - mean) / step) <-+
-    (in two steps: mean and index of the second half come from g_ep, which sees the first)
+    (in three steps: h_s serves half of the base latents, a checkerboard; g_cp the other half,
+     from the first; g_ep all other latents, from the base)
     symbols, mean -> v = clip(mean + symbols * step) -> g_s: linear base + linear detail + trunk
           -> frame
 
@@ -24,11 +25,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
-from .layers import IntConv2d, ResidualBlock, depth_to_space, round_ste, space_to_depth, zero_
+from .layers import (
+    IntConv2d,
+    ResidualBlock,
+    depth_to_space,
+    floor_ste,
+    round_ste,
+    space_to_depth,
+    zero_,
+)
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpec
 
 DETAIL_UNIT = 0.5
 """Grey levels in one unit of g_s's detail and trunk outputs (the base has 1)."""
+ACTIVITY_ONE = 32.0
+"""Activity of a latent of one quantiser step (`Codec.activity`)."""
+MAX_ACTIVITY_FACTOR = 128.0
+"""Steps below a quarter of a unit of v count as that much: products stay within 31 bits."""
+KNEE, CEILING, SHALLOW = 64.0, 512.0, 8.0
+"""Activities are exact up to two steps, an eighth as steep up to sixteen, and constant beyond."""
 
 
 class Analysis(nn.Module):
@@ -53,11 +68,13 @@ class Analysis(nn.Module):
 
 
 class HyperAnalysis(nn.Module):
-    """h_a: y rounded, with planes (B, M + PLANES, h, w) -> z (B, Z, h/4, w/4) before rounding."""
+    """h_a: activity of y (`activity`), with planes (B, base + M + PLANES, h, w) -> z before
+    rounding (B, Z, h/4, w/4).
+    """
 
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
-        self.conv1 = IntConv2d(spec.latents + PLANES, spec.h_a, 3, stride=2)
+        self.conv1 = IntConv2d(spec.base + spec.latents + PLANES, spec.h_a, 3, stride=2)
         self.conv2 = IntConv2d(spec.h_a, spec.hyper, 3, stride=2, signed=True)
         with torch.no_grad():
             self.conv2.weight.mul_(0.3)
@@ -70,7 +87,7 @@ class HyperAnalysis(nn.Module):
 class HyperSynthesis(nn.Module):
     """h_s: z_hat with planes (B, Z + PLANES, h, w) -> features, mean (signed), index (unsigned).
 
-    Mean and index serve the latents of the first step; the features go on to g_ep.
+    Mean and index (base channels) serve the first step; the features go on to g_cp and g_ep.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
@@ -79,8 +96,8 @@ class HyperSynthesis(nn.Module):
         self.conv1 = IntConv2d(spec.hyper + PLANES, 4 * a, 1)
         self.conv2 = IntConv2d(a, 4 * b, 3)
         self.conv3 = IntConv2d(b, c, 3)
-        self.mean = zero_(IntConv2d(c, spec.latents, 1, signed=True))
-        self.index = zero_(IntConv2d(c, spec.latents, 1))
+        self.mean = zero_(IntConv2d(c, spec.base, 1, signed=True, gained=True))
+        self.index = zero_(IntConv2d(c, spec.base, 1))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = depth_to_space(self.conv1(z), 2)
@@ -89,26 +106,27 @@ class HyperSynthesis(nn.Module):
 
 
 class EntropyParameters(nn.Module):
-    """g_ep: features of h_s (B, c, h, w), v of the first step with planes, 0 elsewhere
-    (B, M + PLANES, h, w) -> mean (signed), index (unsigned) for the second step.
+    """g_cp and g_ep: features of h_s (B, c, h, w), activity of the base latents that are known,
+    with planes (B, 2 base + PLANES, h, w) -> mean (signed), index (unsigned), `outputs` channels.
 
-    Half of the latents, a checkerboard that alternates with the channel, is coded first; the
-    other half is predicted from it: at each position from its own other channels, in each
-    channel from its four neighbours (Li et al., CVPR 2023, section 3.3, with two steps).
+    g_cp serves the second half of the base latents: at each position it knows the other channels,
+    and of each channel the four neighbours (a checkerboard that alternates with the channel; cf.
+    Li et al., CVPR 2023, section 3.3). g_ep serves all other latents, which it predicts from the
+    whole base, in the neighbourhood too (channel groups: Minnen and Singh, ICIP 2020).
     """
 
-    def __init__(self, spec: CodecSpec) -> None:
+    def __init__(self, spec: CodecSpec, outputs: int) -> None:
         super().__init__()
         e = spec.g_ep
         self.features = IntConv2d(spec.h_s[2], e, 1)
-        self.latents = IntConv2d(spec.latents + PLANES, 2 * e, 1)
-        self.conv1 = IntConv2d(3 * e, e, 3)
+        self.latents = IntConv2d(2 * spec.base + PLANES, e, 1)
+        self.conv1 = IntConv2d(2 * e, e, 3)
         self.conv2 = IntConv2d(e, e, 1)
-        self.mean = zero_(IntConv2d(e, spec.latents, 1, signed=True))
-        self.index = zero_(IntConv2d(e, spec.latents, 1))
+        self.mean = zero_(IntConv2d(e, outputs, 1, signed=True, gained=True))
+        self.index = zero_(IntConv2d(e, outputs, 1))
 
-    def forward(self, features: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.conv2(self.conv1(torch.cat([self.features(features), self.latents(v)], 1)))
+    def forward(self, features: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.conv2(self.conv1(torch.cat([self.features(features), self.latents(known)], 1)))
         return self.mean(x), self.index(x)
 
 
@@ -164,7 +182,8 @@ class Codec(nn.Module):
         self.spec = spec
         self.g_a, self.g_s = Analysis(spec), Synthesis(spec)
         self.h_a, self.h_s = HyperAnalysis(spec), HyperSynthesis(spec)
-        self.g_ep = EntropyParameters(spec)
+        self.g_cp = EntropyParameters(spec, spec.base)
+        self.g_ep = EntropyParameters(spec, spec.latents - spec.base)
         ramp = torch.linspace(-1.0, 1.0, spec.qualities)
         planes = torch.stack([ramp, -ramp, ramp.abs() * 2 - 1, torch.ones_like(ramp)], 1) * 64.0
         self.planes = nn.Parameter(planes)
@@ -193,18 +212,37 @@ class Codec(nn.Module):
         """y (B, M, h, w) -> (features, mean, index) of h_s and bits of z (B,)."""
         height, width = y.shape[2:]
         padded = F.pad(round_ste(y).clamp(-128.0, 127.0), (0, -width % 4, 0, -height % 4))
-        z = self.h_a(self.with_planes(padded, quality)).float()
+        z = self.h_a(self.with_planes(self.activity(padded, quality), quality)).float()
         scale = scale_of(self.z_fine[quality].clamp(0.0, 255.0))[:, :, None, None]
         noisy = z + torch.rand_like(z) - 0.5 if self.training else z.round()
         bits = gaussian_bits(noisy, scale).sum((1, 2, 3))
         outputs = self.h_s(self.with_planes(round_ste(z), quality))
         return tuple(t[..., :height, :width] for t in outputs), bits
 
+    def activity(self, v: Tensor, quality: Tensor) -> Tensor:
+        """What the entropy networks see of latents: v (B, n, h, w), n of base or M, in units of v
+        -> (B, base + n, h, w), -120..120: the companded base latents, then all magnitudes.
+
+        In units of the quantiser step, so that the same numbers mean the same at every rate point;
+        companded, so that 1 differs from 0 more than 9 from 8; magnitudes beside the signed values,
+        since scales depend on them alone (measured: 9 % of the rate, docs/models.md).
+        """
+        factor = ACTIVITY_ONE / self.step(quality)[:, : v.shape[1]].detach()
+        moved = v * factor.clamp(max=MAX_ACTIVITY_FACTOR)
+        size = moved.abs()
+        if self.quantized:
+            size = round_ste(size)
+        low = size.clamp(max=KNEE)
+        high = (size.clamp(max=CEILING) - low) / SHALLOW
+        size = low + (floor_ste(high) if self.quantized else high)
+        base = self.spec.base
+        return torch.cat([size[:, :base] * moved[:, :base].sign(), size], 1)
+
     def step(self, quality: Tensor) -> Tensor:
         """Quantiser steps (B, M, 1, 1) in units of v, on the fixed-point grid when quantised."""
         step = torch.exp(self.log_step[quality])
         if self.quantized:
-            step = (round_ste(step * 256.0)).clamp_min(1.0) / 256.0
+            step = round_ste(step * 256.0).clamp(1.0, 65535.0) / 256.0
         return step[:, :, None, None]
 
     def quantized_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
@@ -223,16 +261,28 @@ class Codec(nn.Module):
         noisy = residual + torch.rand_like(y) - 0.5 if self.training else residual.round()
         return gaussian_bits(noisy, scale_of((index - offset).clamp(0.0, 255.0)))
 
+    def priors(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """y (B, M, h, w) -> mean and index of all latents as a decoder knows them; bits of z."""
+        (features, mean1, index1), bits_z = self.hyper(y, quality)
+        base = self.spec.base
+        y_base, step = y[:, :base], self.step(quality)[:, :base]
+        first = first_step_mask(y_base)
+        v1 = self.quantized_latents(y_base, mean1.float(), step) * first
+        mean2, index2 = self.g_cp(features, self._known(v1, quality))
+        mean = torch.where(first, mean1.float(), mean2.float())
+        index = torch.where(first, index1.float(), index2.float())
+        v = self.quantized_latents(y_base, mean, step)
+        mean3, index3 = self.g_ep(features, self._known(v, quality))
+        return torch.cat([mean, mean3.float()], 1), torch.cat([index, index3.float()], 1), bits_z
+
+    def _known(self, v: Tensor, quality: Tensor) -> Tensor:
+        return self.with_planes(self.activity(v, quality), quality)
+
     def forward(self, frame: Tensor, quality: Tensor) -> Output:
         """frame: (B, 3, H, W) float, 0..255, sides multiples of 16; quality: (B,) int64."""
         y = self.g_a(frame - 128.0)
-        (features, mean1, index1), bits_z = self.hyper(y, quality)
+        mean, index, bits_z = self.priors(y, quality)
         step = self.step(quality)
-        first = first_step_mask(y)
-        v1 = self.quantized_latents(y, mean1.float(), step) * first
-        mean2, index2 = self.g_ep(features, self.with_planes(v1, quality))
-        mean = torch.where(first, mean1.float(), mean2.float())
-        index = torch.where(first, index1.float(), index2.float())
         bits_y = self.rate(y, mean, index, step).sum((1, 2, 3))
         v = self.quantized_latents(y, mean, step)
         x_hat = self.g_s(self.with_planes(v, quality))
@@ -240,7 +290,7 @@ class Codec(nn.Module):
 
 
 def first_step_mask(y: Tensor) -> Tensor:
-    """(M, h, w) bool: the latents that are coded in the first step."""
+    """(base, h, w) bool: the base latents that are coded in the first step."""
     c, h, w = (torch.arange(n, device=y.device) for n in y.shape[1:])
     return (c[:, None, None] + h[:, None] + w) % 2 == 0
 
@@ -256,8 +306,7 @@ def macs_per_pixel(spec: CodecSpec) -> dict[str, float]:
     """Multiply-accumulates per pixel of each transform."""
     counts: dict[str, float] = {}
     network = build_network(spec)
-    shrink = {"g_a": PATCH, "g_s": PATCH, "h_a": 4 * BLOCK, "h_s": 4 * BLOCK, "g_ep": BLOCK}
-    for name in shrink:
+    for name in ("g_a", "g_s", "h_a", "h_s", "g_cp", "g_ep"):
         counts[name] = _macs(getattr(network, name), name)
     return counts
 

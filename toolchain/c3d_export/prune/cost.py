@@ -49,7 +49,7 @@ class Cost:
         return sum(layer.macs(widths) for layer in self.layers if layer.path in paths)
 
     def by_transform(self, widths: Mapping[str, int]) -> dict[str, float]:
-        """Keys as in `macs_per_pixel`: g_a, g_s, h_a, h_s, g_ep."""
+        """Keys as in `macs_per_pixel`: g_a, g_s, h_a, h_s, g_cp, g_ep."""
         totals: dict[str, float] = {}
         for layer in self.layers:
             transform = layer.path.partition(".")[0]

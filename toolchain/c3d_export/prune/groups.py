@@ -30,26 +30,39 @@ _ROOTS: dict[str, tuple[Side, ...]] = {
     "h_s.0": (("h_s.conv2", "in"),),
     "h_s.1": (("h_s.conv3", "in"),),
     "h_s.2": (("h_s.mean", "in"),),
-    # One number in the spec, four groups in the graph: they share a size (the second has twice
-    # as many channels), not indexes, so each keeps its own best channels.
-    "g_ep": (
-        ("g_ep.features", "out"),
-        ("g_ep.latents", "out"),
-        ("g_ep.conv2", "in"),
-        ("g_ep.mean", "in"),
+    # One number in the spec, eight groups in the graph: they share a size, not indexes, so each
+    # keeps its own best channels.
+    "g_ep": tuple(
+        (f"{name}.{layer}", side)
+        for name in ("g_cp", "g_ep")
+        for layer, side in (
+            ("features", "out"),
+            ("latents", "out"),
+            ("conv2", "in"),
+            ("mean", "in"),
+        )
     ),
     "g_s.low": (("g_s.up", "in"),),
     "g_s.high": (("g_s.correction", "in"),),
 }
 """Where each group is entered. Consumers, because of the pixel shuffles (see `graph.py`)."""
-_PART_NAMES = {"g_ep": ("g_ep.features", "g_ep.latents", "g_ep.conv1", "g_ep.conv2")}
+_PART_NAMES = {
+    "g_ep": tuple(
+        f"{name}.{layer}"
+        for name in ("g_cp", "g_ep")
+        for layer in ("features", "latents", "conv1", "conv2")
+    )
+}
 
 FIXED_SIDES: frozenset[Side] = frozenset(
-    [(f"{name}.{head}", "out") for name in ("h_s", "g_ep") for head in ("mean", "index")]
+    [(f"{name}.{head}", "out") for name in ("h_s", "g_cp", "g_ep") for head in ("mean", "index")]
     + [(name, "out") for name in ("g_a.head", "g_a.linear", "h_a.conv2")]
     + [(f"g_s.{name}", "out") for name in ("correction", "base", "detail")]
     + [(name, "in") for name in ("g_a.patch", "g_a.linear", "h_a.conv1", "h_s.conv1")]
-    + [(name, "in") for name in ("g_ep.latents", "g_s.enter", "g_s.base", "g_s.detail")]
+    + [
+        (name, "in")
+        for name in ("g_cp.latents", "g_ep.latents", "g_s.enter", "g_s.base", "g_s.detail")
+    ]
 )
 """Latents, hyper-latents, planes and pixels: what no group may reach."""
 

@@ -52,7 +52,7 @@ class PlannedWidth:
 @dataclass(frozen=True)
 class Plan:
     """before, after: the specs. widths: one record per width that may shrink; kept: what may not,
-    and why. macs_now, macs_then: MACs per pixel by transform (g_a, g_s, h_a, h_s, g_ep).
+    and why. macs_now, macs_then: MACs per pixel by transform (g_a, g_s, h_a, h_s, g_cp, g_ep).
     """
 
     before: CodecSpec
@@ -176,8 +176,9 @@ def _note(name: str, now: int, then: int, multiple: int) -> str:
 
 
 _LATENT_LAYERS = (
-    *("g_a.head", "g_a.linear", "h_a.conv1", "h_s.mean", "h_s.index", "g_ep.latents"),
-    *("g_ep.mean", "g_ep.index", "g_s.enter", "g_s.base", "g_s.detail"),
+    *("g_a.head", "g_a.linear", "h_a.conv1", "h_s.mean", "h_s.index", "g_cp.latents"),
+    *("g_cp.mean", "g_cp.index", "g_ep.latents", "g_ep.mean", "g_ep.index"),
+    *("g_s.enter", "g_s.base", "g_s.detail"),
 )
 
 

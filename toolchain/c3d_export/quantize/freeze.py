@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from ..models.entropy import FINE_PER_TABLE, STEPS_PER_OCTAVE, TABLES
 from ..models.layers import BIAS_UNIT, WEIGHT_LIMIT, IntConv2d
 from ..models.network import Codec
+from ..runtime.activity import STEP_ONE, activity_factors
 from ..train.centering import fold_centers
 
-STEP_ONE = 256
-"""Fixed-point one of the quantiser steps."""
 MAX_STEP = 65535
 """symbol * step stays within int32 for every int16 symbol."""
 
@@ -103,6 +102,11 @@ class Parameters:
     planes: NDArray[np.uint8]
     z_index: NDArray[np.uint8]
     rounding: NDArray[np.float32]
+
+    @property
+    def factor(self) -> NDArray[np.int32]:
+        """(Q, M), 1..2^23: activity of one unit of v times 65536."""
+        return activity_factors(self.step)
 
 
 @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..models.entropy import FINE_PER_TABLE
-from ..models.network import Codec, first_step_mask
+from ..models.network import CEILING, KNEE, SHALLOW, Codec, first_step_mask
 from ..models.spec import BLOCK
-from .freeze import STEP_ONE, Parameters
+from ..runtime.activity import STEP_ONE
+from .freeze import Parameters
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,14 @@ class Coded:
     indexes: NDArray[np.uint8]
     v: NDArray[np.uint8]
     frame: NDArray[np.uint8]
+
+
+class _Step(NamedTuple):
+    """Symbols, table indexes and latents of a coding step, (1, C, h, w) each."""
+
+    symbols: Tensor
+    indexes: Tensor
+    v: Tensor
 
 
 def _last(x: Tensor) -> NDArray[np.int16]:
@@ -62,18 +73,20 @@ class ReferenceCodec:
         row = getattr(self.parameters, name)[quality]
         return torch.from_numpy(row.astype(np.float32)).reshape(1, -1, 1, 1)
 
-    def _indexes(self, fine: Tensor, quality: int) -> Tensor:
-        moved = fine.float() + self._row("offset", quality)
+    def _indexes(self, fine: Tensor, quality: int, part: slice) -> Tensor:
+        moved = fine.float() + self._row("offset", quality)[:, part]
         return torch.div(moved.clamp(0, 255), FINE_PER_TABLE, rounding_mode="floor")
 
-    def _symbols(self, y: Tensor, mean: Tensor, indexes: Tensor, quality: int) -> Tensor:
-        ratio = (y - mean.float()) * self._row("reciprocal", quality)
+    def _symbols(
+        self, y: Tensor, mean: Tensor, indexes: Tensor, quality: int, part: slice
+    ) -> Tensor:
+        ratio = (y - mean.float()) * self._row("reciprocal", quality)[:, part]
         rounding = torch.from_numpy(self.parameters.rounding)[indexes.long()]
         return ratio.sign() * (ratio.abs().clamp(max=32000.0) + rounding).floor()
 
-    def _latents(self, symbols: Tensor, mean: Tensor, quality: int) -> Tensor:
-        moved = symbols.double() * self._row("step", quality).double() + STEP_ONE / 2
-        moved = torch.div(moved, STEP_ONE, rounding_mode="floor")
+    def _latents(self, symbols: Tensor, mean: Tensor, quality: int, part: slice) -> Tensor:
+        step = self._row("step", quality)[:, part].double()
+        moved = torch.div(symbols.double() * step + STEP_ONE / 2, STEP_ONE, rounding_mode="floor")
         return (mean.double() + moved).clamp(-128, 127)
 
     @torch.no_grad()
@@ -83,31 +96,46 @@ class ReferenceCodec:
         height, width = y.shape[2:]
         rounded = y.round().clamp(-128, 127)
         padded = F.pad(rounded, (0, -width % 4, 0, -height % 4))
-        return y, self.net.h_a(self._planes(padded, quality))
+        return y, self.net.h_a(self._planes(self._activity(padded, quality), quality))
+
+    def _activity(self, v: Tensor, quality: int) -> Tensor:
+        """`Codec.activity` in integers: 32 a quantiser step, in 1/65536 of a unit of v."""
+        factor = self._row("factor", quality)[:, : v.shape[1]].double()
+        size = torch.div(v.double().abs() * factor + 32768, 65536, rounding_mode="floor")
+        low = size.clamp(max=KNEE)
+        high = torch.div(size.clamp(max=CEILING) - low, SHALLOW, rounding_mode="floor")
+        size, base = low + high, self.net.spec.base
+        return torch.cat([size[:, :base] * v[:, :base].sign(), size], 1)
+
+    def _known(self, v: Tensor, quality: int) -> Tensor:
+        return self._planes(self._activity(v, quality), quality)
 
     @torch.no_grad()
     def encode(self, frame: NDArray[np.uint8], quality: int) -> Coded:
         """frame: (H, W, 3) uint8; quality: 0..Q-1. The decoder's side included."""
         y, z = self.analyse(frame, quality)
         height, width = y.shape[2:]
-        features, mean1, fine1 = (
-            t[..., :height, :width] for t in self.net.h_s(self._planes(z, quality))
-        )
-        first = first_step_mask(y)
-        indexes1 = self._indexes(fine1, quality)
-        symbols1 = self._symbols(y, mean1, indexes1, quality)
-        v1 = self._latents(symbols1, mean1, quality) * first
-        mean2, fine2 = self.net.g_ep(features, self._planes(v1, quality))
-        indexes2 = self._indexes(fine2, quality)
-        symbols2 = self._symbols(y, mean2, indexes2, quality)
-        v = torch.where(first, v1, self._latents(symbols2, mean2, quality))
-        return Coded(
-            _last(z),
-            _last(torch.where(first, symbols1, symbols2)),
-            _bytes(torch.where(first, indexes1, indexes2)),
-            _bytes(v + 128),
-            self.synthesise(v, quality, frame.shape[0], frame.shape[1]),
-        )
+        features, *prior = (t[..., :height, :width] for t in self.net.h_s(self._planes(z, quality)))
+        base = self.net.spec.base
+        y_base = y[:, :base]
+        first = first_step_mask(y_base)
+        one = self._step(y_base, prior, quality, 0)
+        prior = self.net.g_cp(features, self._known(one.v * first, quality))
+        two = self._step(y_base, prior, quality, 0)
+        both = [torch.where(first, a, b) for a, b in zip(one, two, strict=True)]
+        prior = self.net.g_ep(features, self._known(both[2], quality))
+        three = self._step(y[:, base:], prior, quality, base)
+        symbols, indexes, v = (torch.cat(pair, 1) for pair in zip(both, three, strict=True))
+        pixels = self.synthesise(v, quality, frame.shape[0], frame.shape[1])
+        return Coded(_last(z), _last(symbols), _bytes(indexes), _bytes(v + 128), pixels)
+
+    def _step(self, y: Tensor, prior: Sequence[Tensor], quality: int, start: int) -> _Step:
+        """One step's latents, the channels from `start` on; prior: mean and fine index."""
+        mean, fine = prior
+        part = slice(start, start + y.shape[1])
+        indexes = self._indexes(fine, quality, part)
+        symbols = self._symbols(y, mean, indexes, quality, part)
+        return _Step(symbols, indexes, self._latents(symbols, mean, quality, part))
 
     @torch.no_grad()
     def synthesise(self, v: Tensor, quality: int, height: int, width: int) -> NDArray[np.uint8]:

@@ -25,9 +25,9 @@ from ..core.limits import MAX_BUNDLE_BYTES
 from .archive import unpack_archive
 
 FORMAT: Final = "c3d-export bundle"
-VERSION: Final = 1
+VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
-GRAPHS: Final = ("g_a", "h_a", "h_s", "g_ep", "g_s")
+GRAPHS: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s")
 FLAVOURS: Final = ("qlinear", "float")
 TABLES: Final = 64
 
@@ -68,6 +68,10 @@ class Bundle:
     @property
     def latents(self) -> int:
         return int(self.manifest["spec"]["latents"])
+
+    @property
+    def base(self) -> int:
+        return int(self.manifest["spec"]["base"])
 
     @property
     def hyper(self) -> int:
@@ -162,6 +166,7 @@ def _check_shapes(bundle: Bundle) -> None:
     """Sizes that the codec relies on; the C passes check theirs again."""
     try:
         q, m, z = bundle.qualities, bundle.latents, bundle.hyper
+        base = bundle.base
         planes = int(bundle.manifest["spec"]["planes"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleManifestError(f"the manifest lacks {error}") from error
@@ -177,7 +182,9 @@ def _check_shapes(bundle: Bundle) -> None:
         if bundle.arrays[name].shape != shape:
             raise BundleMemberError(f"array {name} has shape {bundle.arrays[name].shape}")
     step = bundle.arrays["step"]
-    if not 1 <= q <= 255 or m % 2 or step.min() < 1 or step.max() > 65535:
+    if not 1 < base < m or base % 2 or m % 2:
+        raise BundleMemberError("the numbers of latents are out of range")
+    if not 1 <= q <= 255 or step.min() < 1 or step.max() > 65535:
         raise BundleMemberError("quantiser steps or the number of rate points are out of range")
     _check_values(bundle.arrays)
 

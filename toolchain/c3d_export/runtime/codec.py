@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..core.errors import (
     StreamHeaderError,
     UnknownQualityError,
 )
+from .activity import activity_factors
 from .bundle import Bundle, read_bundle
 from .images import Frame, check_frame
 from .sessions import SessionOptions, Sessions
@@ -33,6 +35,9 @@ PLANES = 4
 BLOCK = 16
 Bytes = NDArray[np.uint8]
 Symbols = NDArray[np.int16]
+Grid = tuple[int, int, int, int, int, int, int, int]
+Prior = tuple[Bytes, Bytes]
+"""mean + 128 and fine index of a step's channels, (rows, columns, channels) uint8."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,25 @@ class Geometry:
         return -(-self.columns // 4)
 
 
+class Step(IntEnum):
+    """The coding steps; their numbers are the patterns of `_native`'s grids.
+
+    FIRST, SECOND: the halves of a checkerboard over the base latents. OTHERS: all other latents.
+    """
+
+    FIRST = 0
+    SECOND = 1
+    OTHERS = 2
+
+
 @dataclass(frozen=True)
 class Latents:
-    """z: (hz, wz, Z) int16. symbols, indexes: of both coding steps, int16 and uint8, in coding
-    order. v: (h, w, M + PLANES) uint8, what synthesis sees."""
+    """z: (hz, wz, Z) int16. symbols, indexes: of the three coding steps, int16 and uint8, in
+    coding order. v: (h, w, M + PLANES) uint8, what synthesis sees."""
 
     z: Symbols
-    symbols: tuple[Symbols, Symbols]
-    indexes: tuple[Bytes, Bytes]
+    symbols: tuple[Symbols, ...]
+    indexes: tuple[Bytes, ...]
     v: Bytes
 
 
@@ -86,6 +102,7 @@ class Codec:
             raise BundleMemberError(f"the bundle's frequency tables are wrong: {error}") from error
         # Half of float64's quotient: the same float32 on every IEEE host.
         self._reciprocal = (256.0 / a["step"].astype(np.float64)).astype(np.float32)
+        self._factor = activity_factors(a["step"])
 
     @property
     def id(self) -> bytes:
@@ -103,19 +120,14 @@ class Codec:
         row = self._row(quality)
         latents = self.latents(frame, row + 1)
         z_indexes = np.broadcast_to(self.bundle.arrays["z_index"][row], latents.z.shape)
-        payloads = (
-            self._encode(symbols, indexes)
-            for symbols, indexes in zip(latents.symbols, latents.indexes, strict=True)
-        )
-        y1, y2 = payloads
+        first, second, others = zip(latents.symbols, latents.indexes, strict=True)
         return pack_stream(
             quality=row + 1,
             width=frame.shape[1],
             height=frame.shape[0],
             codec_id=self.id,
             z=self._encode(latents.z, z_indexes),
-            y1=y1,
-            y2=y2,
+            y=(self._encode(*first), self._encode(*second), self._encode(*others)),
             latents_crc=latents_checksum(latents.z, self._bare(latents.v)),
         )
 
@@ -126,11 +138,13 @@ class Codec:
         geometry = Geometry(frame.shape[0], frame.shape[1])
         y, z = self._analyse(frame, geometry, row)
         v = self._empty_latents(geometry, row)
-        features, mean, index = self._hyper(z, row)
-        first = self._quantize_step(0, geometry, row, y, mean, index, v)
-        mean, index = self._context(geometry, features, v)
-        second = self._quantize_step(1, geometry, row, y, mean, index, v)
-        return Latents(z, (first[0], second[0]), (first[1], second[1]), v)
+        features, prior = self._hyper(z, geometry, row)
+        coded = []
+        for step in Step:
+            prior = self._context(step, geometry, row, features, v) if step else prior
+            coded.append(self._quantize_step(step, geometry, row, y, prior, v))
+        symbols, indexes = zip(*coded, strict=True)
+        return Latents(z, symbols, indexes, v)
 
     def decode(self, data: Data) -> Frame:
         """A stream of this bundle -> uint8 (H, W, 3) RGB; raises a leaf of StreamError."""
@@ -159,8 +173,9 @@ class Codec:
         latents = self.bundle.latents
         y = np.empty((g.rows, g.columns, latents), np.float32)
         padded_rows, padded_columns = 4 * g.hyper_rows, 4 * g.hyper_columns
-        rounded = np.full((padded_rows, padded_columns, latents + PLANES), 128, np.uint8)
-        rounded[..., latents:] = self.bundle.arrays["planes"][row]
+        base, planes = self.bundle.base, self.bundle.arrays["planes"][row]
+        activity = np.full((padded_rows, padded_columns, base + latents + PLANES), 128, np.uint8)
+        activity[..., base + latents :] = planes
         a = self.bundle.arrays
         _native.latents(
             sums["linear_sum"],
@@ -169,29 +184,37 @@ class Codec:
             a["linear_bias"],
             a["head_scale"],
             a["head_bias"],
+            self._factor[row],
             g.rows,
             g.columns,
             latents,
+            base,
             padded_rows,
             padded_columns,
             y,
-            rounded,
+            activity,
         )
-        z = self.sessions.run("h_a", {"y": rounded})["z"]
+        z = self.sessions.run("h_a", {"activity": activity})["z"]
         return y, z.astype(np.int16) - np.int16(128)
 
-    def _hyper(self, z: Symbols, row: int) -> tuple[Bytes, Bytes, Bytes]:
-        """features, mean, index of the first step, on the padded grid."""
+    def _hyper(self, z: Symbols, g: Geometry, row: int) -> tuple[Bytes, Prior]:
+        """features, cut to the latents; mean and index of the first step, on the padded grid."""
         z_hat = np.empty((*z.shape[:2], z.shape[2] + PLANES), np.uint8)
         z_hat[..., : z.shape[2]] = z + np.int16(128)
         z_hat[..., z.shape[2] :] = self.bundle.arrays["planes"][row]
         out = self.sessions.run("h_s", {"z_hat": z_hat})
-        return out["features"], out["mean"], out["index"]
+        features = np.ascontiguousarray(out["features"][: g.rows, : g.columns])
+        return features, (out["mean"], out["index"])
 
-    def _context(self, g: Geometry, features: Bytes, v: Bytes) -> tuple[Bytes, Bytes]:
-        """mean and index of the second step, from the first step's latents in v."""
-        cut = np.ascontiguousarray(features[: g.rows, : g.columns])
-        out = self.sessions.run("g_ep", {"features": cut, "v_first": v})
+    def _context(self, step: Step, g: Geometry, row: int, features: Bytes, v: Bytes) -> Prior:
+        """mean and index of a later step, from the latents in v."""
+        base = self.bundle.base
+        known = np.empty((g.rows, g.columns, 2 * base + PLANES), np.uint8)
+        known[..., 2 * base :] = self.bundle.arrays["planes"][row]
+        latents = self.bundle.latents
+        _native.activity(v, self._factor[row], g.rows, g.columns, latents, base, known)
+        graph = "g_cp" if step == Step.SECOND else "g_ep"
+        out = self.sessions.run(graph, {"features": features, "known": known})
         return out["mean"], out["index"]
 
     def _empty_latents(self, g: Geometry, row: int) -> Bytes:
@@ -203,28 +226,28 @@ class Codec:
     def _bare(self, v: Bytes) -> Bytes:
         return np.ascontiguousarray(v[..., : self.bundle.latents])
 
-    def _grid(self, g: Geometry, mean: Bytes, step: int) -> tuple[int, int, int, int, int, int]:
-        return (g.rows, g.columns, self.bundle.latents, mean.shape[0], mean.shape[1], step)
+    def _grid(self, g: Geometry, plane: Bytes, step: Step) -> Grid:
+        """The grid of `_native` for a mean or an index of this step."""
+        latents, base = self.bundle.latents, self.bundle.base
+        first, count = (base, latents - base) if step == Step.OTHERS else (0, base)
+        rows, columns, _ = plane.shape
+        return (g.rows, g.columns, latents, rows, columns, first, count, int(step))
 
-    def _indexes(self, step: int, g: Geometry, row: int, index: Bytes) -> Bytes:
-        out = np.empty(g.rows * g.columns * self.bundle.latents // 2, np.uint8)
-        _native.indexes(self._grid(g, index, step), index, self.bundle.arrays["offset"][row], out)
+    def _indexes(self, step: Step, g: Geometry, row: int, index: Bytes) -> Bytes:
+        grid = self._grid(g, index, step)
+        share = 1 if step == Step.OTHERS else 2
+        out = np.empty(g.rows * g.columns * index.shape[2] // share, np.uint8)
+        _native.indexes(grid, index, self.bundle.arrays["offset"][row], out)
         return out
 
     def _encode(self, symbols: Symbols, indexes: Bytes) -> bytes:
         return _arith.encode(self._tables, symbols, np.ascontiguousarray(indexes))
 
     def _quantize_step(
-        self,
-        step: int,
-        g: Geometry,
-        row: int,
-        y: NDArray[np.float32],
-        mean: Bytes,
-        index: Bytes,
-        v: Bytes,
+        self, step: Step, g: Geometry, row: int, y: NDArray[np.float32], prior: Prior, v: Bytes
     ) -> tuple[Symbols, Bytes]:
         """Symbols and table indexes of one step's latents; decodes them into v."""
+        mean, index = prior
         indexes = self._indexes(step, g, row, index)
         symbols = np.empty(indexes.shape, np.int16)
         grid, a = self._grid(g, mean, step), self.bundle.arrays
@@ -243,13 +266,6 @@ class Codec:
             ) from error
         return symbols
 
-    def _decode_step(
-        self, step: int, g: Geometry, row: int, mean: Bytes, index: Bytes, payload: bytes, v: Bytes
-    ) -> None:
-        symbols = self._decode(payload, self._indexes(step, g, row, index))
-        grid = self._grid(g, mean, step)
-        _native.dequantize(grid, symbols, mean, self.bundle.arrays["step"][row], v)
-
     def _decode_latents(self, stream: Stream, g: Geometry, row: int) -> Bytes:
         shape = (g.hyper_rows, g.hyper_columns, self.bundle.hyper)
         z = self._decode(
@@ -258,10 +274,12 @@ class Codec:
         if z.size and (z.min() < -128 or z.max() > 127):
             raise LatentsChecksumError("a hyper-latent of the stream is out of range")
         v = self._empty_latents(g, row)
-        features, mean, index = self._hyper(z, row)
-        self._decode_step(0, g, row, mean, index, stream.y1, v)
-        mean, index = self._context(g, features, v)
-        self._decode_step(1, g, row, mean, index, stream.y2, v)
+        features, prior = self._hyper(z, g, row)
+        for step, payload in zip(Step, stream.y, strict=True):
+            mean, index = self._context(step, g, row, features, v) if step else prior
+            symbols = self._decode(payload, self._indexes(step, g, row, index))
+            grid = self._grid(g, mean, step)
+            _native.dequantize(grid, symbols, mean, self.bundle.arrays["step"][row], v)
         check_latents(stream, z, self._bare(v))
         return v
 

@@ -41,14 +41,16 @@ def _graph_inputs(codec: Codec) -> dict[str, dict[str, tuple[int, ...]]]:
     """Shapes for every graph: 5 x 7 latents (4 x 8 for h_a, which needs multiples of 4)."""
     b, rows, columns = codec.bundle, 5, 7
     latents, hyper = b.latents + PLANES, b.hyper + PLANES
+    known = {
+        "features": (rows, columns, b.features),
+        "known": (rows, columns, 2 * b.base + PLANES),
+    }
     return {
         "g_a": {"patches": (2 * rows, 2 * columns, 192), "blocks": (rows, columns, 768)},
-        "h_a": {"y": (4, 8, latents)},
+        "h_a": {"activity": (4, 8, b.base + latents)},
         "h_s": {"z_hat": (2, 3, hyper)},
-        "g_ep": {
-            "features": (rows, columns, b.features),
-            "v_first": (rows, columns, latents),
-        },
+        "g_cp": dict(known),
+        "g_ep": dict(known),
         "g_s": {"v": (rows, columns, latents)},
     }
 

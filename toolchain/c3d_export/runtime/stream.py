@@ -1,9 +1,9 @@
 """The `.c3s` stream: one coded frame and all that a decoder must know besides the bundle.
 
-    header | z payload | y1 payload | y2 payload | payload checksum | latents checksum
+    header | z payload | y1 payload | y2 payload | y3 payload | payload checksum | latents checksum
 
-The latents y are coded in two halves, because the table indexes of the second depend on the
-decoded first.
+The latents y are coded in three steps, because the table indexes of each depend on the decoded
+ones before it.
 
 The specification is docs/stream-format.md. `parse_stream` checks everything that can be checked
 without the bundle, in one fixed order, one leaf of the error tree per cause; after it
@@ -42,13 +42,14 @@ Data = bytes | bytearray | memoryview
 
 # A first byte above 127 stops transports that only pass text; "C3S" can be read in a hex dump.
 MAGIC: Final = b"\x89C3S"
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 was that of two coding steps, which no release had."""
 
 # Rate points are numbered 1.. in a byte.
 MAX_QUALITY: Final = 255
 
-# magic, version, flags, quality, reserved, width, height, codec id, z bytes, y1 bytes, y2 bytes
-_FIELDS: Final = struct.Struct("<4sBBBBHH8sIII")
+# magic, version, flags, quality, reserved, width, height, codec id, bytes of z, y1, y2, y3
+_FIELDS: Final = struct.Struct("<4sBBBBHH8sIIII")
 _CRC: Final = struct.Struct("<I")
 _CRCS: Final = struct.Struct("<II")
 
@@ -61,7 +62,7 @@ class StreamHeader:
     """The fields of a header.
 
     Laws: quality in 1..255; width and height in 1..MAX_SIDE with at most MAX_PIXELS pixels;
-    codec_id of 8 bytes; z_bytes, y1_bytes and y2_bytes are the lengths of the three payloads.
+    codec_id of 8 bytes; z_bytes and y1_bytes to y3_bytes are the lengths of the four payloads.
     """
 
     quality: int
@@ -71,21 +72,28 @@ class StreamHeader:
     z_bytes: int
     y1_bytes: int
     y2_bytes: int
+    y3_bytes: int
+
+    @property
+    def payload_bytes(self) -> int:
+        return self.z_bytes + self.y1_bytes + self.y2_bytes + self.y3_bytes
 
     @property
     def total_bytes(self) -> int:
         """The length of the whole stream."""
-        return HEADER_BYTES + self.z_bytes + self.y1_bytes + self.y2_bytes + TRAILER_BYTES
+        return HEADER_BYTES + self.payload_bytes + TRAILER_BYTES
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream whose checksums hold: the header, the three rANS payloads, the latents checksum."""
+    """A stream whose checksums hold: the header, the rANS payloads, the latents checksum.
+
+    y: the payloads of the three coding steps.
+    """
 
     header: StreamHeader
     z: bytes
-    y1: bytes
-    y2: bytes
+    y: tuple[bytes, bytes, bytes]
     latents_crc: int
 
 
@@ -96,8 +104,7 @@ def pack_stream(
     height: int,
     codec_id: bytes,
     z: bytes,
-    y1: bytes,
-    y2: bytes,
+    y: tuple[bytes, bytes, bytes],
     latents_crc: int,
 ) -> bytes:
     """The bytes of a stream; `parse_stream` gives the same values back.
@@ -106,11 +113,11 @@ def pack_stream(
     point outside 1..255, and C3DError for what only a fault of the caller can produce: a wrong
     codec id or checksum, or payloads beyond MAX_STREAM_BYTES.
     """
-    lengths = len(z), len(y1), len(y2)
+    lengths = [len(part) for part in (z, *y)]
     header = StreamHeader(quality, width, height, codec_id, *lengths)
     _check_packable(header, latents_crc)
     fields = _FIELDS.pack(MAGIC, VERSION, 0, quality, 0, width, height, codec_id, *lengths)
-    payload = b"".join([z, y1, y2])
+    payload = b"".join([z, *y])
     trailer = _CRCS.pack(_payload_crc(payload, latents_crc), latents_crc)
     return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), payload, trailer])
 
@@ -129,13 +136,14 @@ def parse_stream(data: Data) -> Stream:
     payload_crc, latents_crc = _CRCS.unpack(view[-TRAILER_BYTES:])
     if payload_crc != _payload_crc(payload, latents_crc):
         raise StreamChecksumError("the stream's payload is damaged; fetch the stream again")
-    y1_start, y2_start = header.z_bytes, header.z_bytes + header.y1_bytes
-    z, y1 = bytes(payload[:y1_start]), bytes(payload[y1_start:y2_start])
-    return Stream(header, z, y1, bytes(payload[y2_start:]), latents_crc)
+    z, rest = bytes(payload[: header.z_bytes]), payload[header.z_bytes :]
+    middle = header.y1_bytes + header.y2_bytes
+    y = bytes(rest[: header.y1_bytes]), bytes(rest[header.y1_bytes : middle]), bytes(rest[middle:])
+    return Stream(header, z, y, latents_crc)
 
 
 def peek_header(data: Data) -> StreamHeader:
-    """The header of a stream of which at least the first 36 bytes are given.
+    """The header of a stream of which at least the first 40 bytes are given.
 
     Raises, in the order of the checks: OptionError (not bytes), StreamTruncatedError (empty),
     StreamMagicError, StreamTruncatedError (shorter than a header), StreamVersionError (looked at

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.layers import BIAS_UNIT, IntConv2d
+from ..models.network import Codec
 
 
 def _input_means(model: nn.Module, run: Any) -> dict[str, Tensor]:
@@ -50,6 +51,7 @@ def recenter(model: nn.Module, run: Any, average: dict[str, Tensor]) -> None:
     means = _input_means(model, run)
     for name, module in model.named_modules():
         if name in means and isinstance(module, IntConv2d):
+            # The gain multiplies bias and weight alike, so it has no part in this.
             shift = means[name] - module.center
             assert module.bias is not None
             module.bias += _moved_bias(module.weight, shift)
@@ -59,10 +61,35 @@ def recenter(model: nn.Module, run: Any, average: dict[str, Tensor]) -> None:
 
 
 @torch.no_grad()
+def unfold_gains(model: Codec) -> None:
+    """Puts the heads of the means in units of a tenth of the quantiser step, in place.
+
+    Means are in units of v, of which a step has 1 (mean brightness) to 50 (fine detail): moved
+    alike, the weights of one channel would jump while those of another stand still. A tenth,
+    since activations are some tens. A network whose gains are set already is left as it is.
+    """
+    gain = 0.1 * model.log_step.mean(0).exp()
+    base = model.spec.base
+    parts = ((model.h_s, gain[:base]), (model.g_cp, gain[:base]), (model.g_ep, gain[base:]))
+    for part, own in parts:
+        head = part.mean
+        assert head.gain is not None
+        assert head.bias is not None
+        if (head.gain == 1).all():
+            head.gain.copy_(own)
+            head.weight /= own[:, None, None, None]
+            head.bias /= own
+
+
+@torch.no_grad()
 def fold_centers(model: nn.Module) -> None:
-    """Puts the centres into the biases, in place: the form in which networks are kept."""
+    """Puts centres and gains into weights and biases, in place: how networks are kept."""
     for module in model.modules():
         if isinstance(module, IntConv2d):
             assert module.bias is not None
-            module.bias -= _moved_bias(module.weight, module.center)
+            weight, bias = module.in_units()
+            module.bias.copy_(bias / BIAS_UNIT - _moved_bias(weight, module.center))
+            module.weight.copy_(weight)
             module.center.zero_()
+            if module.gain is not None:
+                module.gain.fill_(1.0)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..core.errors import CheckpointError
 from ..models.network import Codec, Output, quality_lambdas
-from .centering import fold_centers, recenter
+from .centering import fold_centers, recenter, unfold_gains
 from .checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -28,7 +28,7 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .crops import Pool, sample_batch
-from .optimizer import layer_factors, make_optimizer, set_learning_rate
+from .optimizer import MuonAdam, layer_factors, make_optimizer, set_learning_rate
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,21 @@ def distortion(output: Output, frame: Tensor) -> Tensor:
 def _laid_out(value: Tensor, reference: Tensor) -> Tensor:
     """A copy in the memory layout of `reference`, which checkpoints do not keep.
 
-    The fused optimiser pairs elements by address, and sums depend on the order in memory.
+    Sums depend on the order in memory.
     """
     return torch.empty_like(reference.detach()).copy_(value)
 
 
-def _adam_state(parameter: Tensor, prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    moments = ("exp_avg", "exp_avg_sq")
-    state = {key: _laid_out(tensors[f"{prefix}.{key}"], parameter) for key in moments}
-    return {"step": tensors[f"{prefix}.step"].clone().to(parameter.device), **state}
+def _optimizer_state(
+    parameter: Tensor, prefix: str, tensors: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """The state of one parameter, of which `step` is a number and stays on the host."""
+    state = {}
+    for name, value in tensors.items():
+        if name.startswith(prefix):
+            key = name.removeprefix(prefix)
+            state[key] = value.clone() if key == "step" else _laid_out(value, parameter)
+    return state
 
 
 class Trainer:
@@ -103,16 +109,21 @@ class Trainer:
     def __init__(
         self, model: Codec, config: TrainConfig, pools: list[Pool], path: Path | None
     ) -> None:
+        unfold_gains(model)
         self.model = model.to(config.device)
         self.config, self.pools, self.path = config, pools, path
         self.factors = layer_factors(model)
-        self.optimizer = make_optimizer(model, self.factors)
+        self.optimizer = self._make_optimizer()
         self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
         lambdas = quality_lambdas(model.spec.qualities)
         self.lambdas = torch.tensor(lambdas, device=config.device)
         self.loss_mean = torch.zeros(model.spec.qualities, device=config.device)
         self.step = 0
         self.history: list[dict[str, float]] = []
+
+    def _make_optimizer(self) -> MuonAdam:
+        dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
+        return make_optimizer(self.model, self.factors, dtype)
 
     @staticmethod
     def resume(path: Path, pools: list[Pool]) -> Trainer:
@@ -133,7 +144,7 @@ class Trainer:
         state, tensors = checkpoint.state, checkpoint.tensors
         self.step, self.history = state["step"], state["history"]
         self.factors = state["factors"]
-        self.optimizer = make_optimizer(self.model, self.factors)
+        self.optimizer = self._make_optimizer()
         device = self.config.device
         self.loss_mean = tensors["loss_mean"].clone().to(device)
         self.average = {
@@ -141,8 +152,8 @@ class Trainer:
             for name, value in self.model.state_dict().items()
         }
         for name, parameter in self.model.named_parameters():
-            if f"adam.{name}.exp_avg" in tensors:
-                self.optimizer.state[parameter] = _adam_state(parameter, f"adam.{name}", tensors)
+            if state := _optimizer_state(parameter, f"optimizer.{name}.", tensors):
+                self.optimizer.state[parameter] = state
 
     def save(self) -> None:
         if self.path is None:
@@ -151,7 +162,7 @@ class Trainer:
         tensors.update({f"average.{k}": v for k, v in self.average.items()})
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"adam.{name}.{key}"] = value.detach().clone()
+                tensors[f"optimizer.{name}.{key}"] = value.detach().clone()
         tensors["loss_mean"] = self.loss_mean
         on_host = {name: tensor.cpu() for name, tensor in tensors.items()}
         save_checkpoint(self.path, Checkpoint(self._state(), on_host))

@@ -29,41 +29,102 @@ static void add_sums(const int32_t *restrict linear, const int32_t *restrict hea
         y[k] = ((float)linear[k] * s0[k] + b0[k]) + ((float)head[k] * s1[k] + b1[k]);
 }
 
-static void round_all(const float *restrict y, size_t channels, uint8_t *restrict rounded)
+/* Magnitude in 32nds of a quantiser step, exact up to 64, an eighth as steep up to 512. */
+static uint8_t companded(int32_t v, int32_t factor)
 {
-    for (size_t k = 0; k < channels; k++)
-        rounded[k] = round_byte(y[k]);
+    const int32_t size = ((v < 0 ? -v : v) * factor + 32768) >> 16;
+    const int32_t low = size < 64 ? size : 64;
+    return (uint8_t)(low + (((size < 512 ? size : 512) - low) >> 3));
+}
+
+/* The activities of one position from v + 128. */
+static void put_activities(const uint8_t *restrict v, size_t count, const c3d_activities *out,
+                           uint8_t *restrict to)
+{
+    const int32_t *restrict factor = out->factor;
+    for (size_t k = 0; k < out->base; k++) {
+        const int size = companded((int)v[k] - 128, factor[k]);
+        to[k] = (uint8_t)(128 + (v[k] < 128 ? -size : size));
+    }
+    to += out->base;
+    for (size_t k = 0; k < count; k++)
+        to[k] = (uint8_t)(128 + companded((int)v[k] - 128, factor[k]));
+}
+
+enum { CHUNK = 64 };
+
+/* As `put_activities`, from y; by chunks, so that rounded values stay in registers and cache. */
+static void put_rounded(const float *restrict y, size_t count, const c3d_activities *out,
+                        uint8_t *restrict to)
+{
+    for (size_t k = 0; k < count; k += CHUNK) {
+        const size_t n = count - k < CHUNK ? count - k : CHUNK;
+        const size_t left = out->base > k ? out->base - k : 0;
+        uint8_t v[CHUNK], with_sign[2 * CHUNK];
+        c3d_activities part = *out;
+        part.base = left < n ? left : n;
+        part.factor += k;
+        for (size_t i = 0; i < n; i++)
+            v[i] = round_byte(y[k + i]);
+        put_activities(v, n, &part, with_sign);
+        for (size_t i = 0; i < part.base; i++)
+            to[k + i] = with_sign[i];
+        for (size_t i = 0; i < n; i++)
+            to[out->base + k + i] = with_sign[part.base + i];
+    }
 }
 
 void c3d_latents(const int32_t *linear, const int32_t *head, const float *const scales[2],
                  const float *const biases[2], size_t rows, size_t columns, size_t channels,
-                 size_t padded_columns, float *y, uint8_t *rounded)
+                 const c3d_activities *out, float *y)
 {
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < columns; c++) {
             const size_t at = (r * columns + c) * channels;
-            const size_t to = (r * padded_columns + c) * (channels + C3D_PLANES);
+            const size_t to = (r * out->columns + c) * (out->base + channels + C3D_PLANES);
             add_sums(linear + at, head + at, scales, biases, channels, y + at);
-            round_all(y + at, channels, rounded + to);
+            put_rounded(y + at, channels, out, out->to + to);
         }
     }
 }
 
-/* First channel of this coding step at a position: latents alternate like a checkerboard. */
-static size_t first_channel(const c3d_grid *grid, size_t row, size_t column)
+void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels,
+                  const c3d_activities *out)
 {
-    return (row + column + grid->parity) & 1;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            put_activities(v + (r * columns + c) * (channels + C3D_PLANES), out->base, out,
+                           out->to + (r * out->columns + c) * (2 * out->base + C3D_PLANES));
+}
+
+/* First channel of this coding step's range that is coded at a position. */
+static size_t offset_at(const c3d_grid *grid, size_t row, size_t column)
+{
+    return grid->pattern < 2 ? (row + column + grid->pattern) & 1 : 0;
+}
+
+static size_t spacing(const c3d_grid *grid) { return grid->pattern < 2 ? 2 : 1; }
+
+/* The rows of a step are inlined with a constant spacing: with 1 they vectorise. */
+static inline void index_row(const uint8_t *restrict fine, const int16_t *restrict offset,
+                             size_t count, const size_t step, uint8_t *restrict out)
+{
+    for (size_t k = 0; k < count; k++)
+        out[k] = clip_byte(fine[step * k] + offset[step * k]) >> 2;
 }
 
 void c3d_indexes(const c3d_grid *grid, const uint8_t *fine, const int16_t *offset, uint8_t *out)
 {
+    const size_t step = spacing(grid), count = grid->count / step;
     for (size_t r = 0; r < grid->rows; r++) {
-        for (size_t c = 0; c < grid->columns; c++) {
-            const uint8_t *from = fine + (r * grid->stride + c) * grid->channels;
-            const size_t first = first_channel(grid, r, c);
-            for (size_t k = 0; k < grid->channels / 2; k++)
-                out[k] = clip_byte(from[first + 2 * k] + offset[first + 2 * k]) >> 2;
-            out += grid->channels / 2;
+        for (size_t c = 0; c < grid->columns; c++, out += count) {
+            const size_t o = offset_at(grid, r, c);
+            const uint8_t *from = fine + (r * grid->stride + c) * grid->count + o;
+            const int16_t *moved = offset + grid->first + o;
+            if (step == 1)
+                index_row(from, moved, count, 1, out);
+            else
+                index_row(from, moved, count, 2, out);
         }
     }
 }
@@ -76,42 +137,57 @@ static int16_t quantize_one(float r, float rounding)
     return (int16_t)(r < 0.0f ? -value : value);
 }
 
+static inline void quantize_row(const float *restrict y, const uint8_t *restrict mean,
+                                const uint8_t *restrict indexes,
+                                const float *restrict reciprocal, const float *restrict rounding,
+                                size_t count, const size_t step, int16_t *restrict symbols)
+{
+    for (size_t k = 0; k < count; k++) {
+        const float moved = y[step * k] - (float)((int)mean[step * k] - 128);
+        symbols[k] = quantize_one(moved * reciprocal[step * k], rounding[indexes[k]]);
+    }
+}
+
 void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
                   const uint8_t *indexes, const float *reciprocal, const float *rounding,
                   int16_t *symbols)
 {
-    const size_t half = grid->channels / 2;
+    const size_t step = spacing(grid), count = grid->count / step;
     for (size_t r = 0; r < grid->rows; r++) {
-        for (size_t c = 0; c < grid->columns; c++) {
-            const size_t first = first_channel(grid, r, c);
+        for (size_t c = 0; c < grid->columns; c++, symbols += count, indexes += count) {
+            const size_t o = offset_at(grid, r, c), first = grid->first + o;
             const float *from = y + (r * grid->columns + c) * grid->channels + first;
-            const uint8_t *centre = mean + (r * grid->stride + c) * grid->channels + first;
-            const float *inverse = reciprocal + first;
-            for (size_t k = 0; k < half; k++)
-                symbols[k] = quantize_one(
-                    (from[2 * k] - (float)((int)centre[2 * k] - 128)) * inverse[2 * k],
-                    rounding[indexes[k]]);
-            symbols += half;
-            indexes += half;
+            const uint8_t *centre = mean + (r * grid->stride + c) * grid->count + o;
+            if (step == 1)
+                quantize_row(from, centre, indexes, reciprocal + first, rounding, count, 1, symbols);
+            else
+                quantize_row(from, centre, indexes, reciprocal + first, rounding, count, 2, symbols);
         }
     }
 }
 
-void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t *mean,
-                    const int32_t *step, uint8_t *v)
+/* Arithmetic shift: every compiler that we build with rounds it down. */
+static inline void dequantize_row(const int16_t *restrict symbols, const uint8_t *restrict mean,
+                                  const int32_t *restrict steps, size_t count, const size_t step,
+                                  uint8_t *restrict v)
 {
-    const size_t half = grid->channels / 2;
+    for (size_t k = 0; k < count; k++)
+        v[step * k] = clip_byte(mean[step * k] + ((symbols[k] * steps[step * k] + 128) >> 8));
+}
+
+void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t *mean,
+                    const int32_t *steps, uint8_t *v)
+{
+    const size_t step = spacing(grid), count = grid->count / step;
     for (size_t r = 0; r < grid->rows; r++) {
-        for (size_t c = 0; c < grid->columns; c++) {
-            const size_t first = first_channel(grid, r, c);
-            const uint8_t *centre = mean + (r * grid->stride + c) * grid->channels + first;
+        for (size_t c = 0; c < grid->columns; c++, symbols += count) {
+            const size_t o = offset_at(grid, r, c), first = grid->first + o;
+            const uint8_t *centre = mean + (r * grid->stride + c) * grid->count + o;
             uint8_t *to = v + (r * grid->columns + c) * (grid->channels + C3D_PLANES) + first;
-            for (size_t k = 0; k < half; k++) {
-                /* Arithmetic shift: every compiler that we build with rounds it down. */
-                const int32_t moved = (symbols[k] * step[first + 2 * k] + 128) >> 8;
-                to[2 * k] = clip_byte(centre[2 * k] + moved);
-            }
-            symbols += half;
+            if (step == 1)
+                dequantize_row(symbols, centre, steps + first, count, 1, to);
+            else
+                dequantize_row(symbols, centre, steps + first, count, 2, to);
         }
     }
 }

@@ -4,6 +4,9 @@
  * All tensors are contiguous, channels last. A latent grid has `rows` x `columns` positions of
  * `channels` latents; tensors that feed a network carry C3D_PLANES more channels a position.
  * mean and index may lie on a grid with more columns (`stride`), of which the left part counts.
+ *
+ * A coding step has a range of channels, of which it codes all, or at each position every second
+ * one, like a checkerboard that alternates with the channel.
  */
 #ifndef C3D_NATIVE_PASSES_H
 #define C3D_NATIVE_PASSES_H
@@ -14,9 +17,10 @@
 enum { C3D_PLANES = 4, C3D_BLOCK = 16, C3D_PATCH = 8, C3D_TABLES = 64 };
 
 typedef struct {
-    size_t rows, columns, channels; /* of the latents; channels is even */
+    size_t rows, columns, channels; /* of the latents */
     size_t stride;                  /* columns of the grids of mean and index, >= columns */
-    unsigned parity;                /* 0: first coding step, 1: second */
+    size_t first, count;            /* channels of this coding step, which mean and index have */
+    unsigned pattern;               /* 0, 1: the checkerboard's two halves (count even); 2: all */
 } c3d_grid;
 
 /* frame (height, width, 3) -> patches (2 rows, 2 columns, 192) and blocks (rows, columns, 768),
@@ -29,14 +33,25 @@ void c3d_unshuffle(const uint8_t *frame, size_t height, size_t width, uint8_t *p
 void c3d_shuffle(const uint8_t *base, const uint8_t *detail, const uint8_t *correction,
                  uint8_t *frame, size_t height, size_t width);
 
-/* y = (linear * scales[0] + biases[0]) + (head * scales[1] + biases[1]), in float32; rounded is
- * y + 128, rounded half to even and clipped, written with a pixel stride of channels + PLANES on
- * a grid of `padded_columns`. */
+/* Where activities go: `base` signed ones, then all magnitudes, then room for C3D_PLANES. */
+typedef struct {
+    size_t base;           /* the first channels, which are given with their sign too */
+    size_t columns;        /* of the grid of `to`, >= those of the latents */
+    const int32_t *factor; /* activity of one unit of v, times 65536, per channel; 1..2^23 */
+    uint8_t *to;           /* 128 + activity, -120..120 */
+} c3d_activities;
+
+/* y = (linear * scales[0] + biases[0]) + (head * scales[1] + biases[1]), in float32, and the
+ * activities of y rounded half to even and clipped to -128..127. */
 void c3d_latents(const int32_t *linear, const int32_t *head, const float *const scales[2],
                  const float *const biases[2], size_t rows, size_t columns, size_t channels,
-                 size_t padded_columns, float *y, uint8_t *rounded);
+                 const c3d_activities *out, float *y);
 
-/* Table index of each latent of this coding step, in coding order: n = half of the latents. */
+/* Activities of the base latents in v (rows, columns, channels + PLANES). */
+void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels,
+                  const c3d_activities *out);
+
+/* Table index of each latent of this coding step, in coding order. */
 void c3d_indexes(const c3d_grid *grid, const uint8_t *fine, const int16_t *offset, uint8_t *out);
 
 /* symbol = sign(r) * floor(|r| + rounding[index]), r = (y - mean) * reciprocal. */

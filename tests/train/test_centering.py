@@ -1,0 +1,66 @@
+"""Centres and gains are changes of units: what a network computes stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from c3d_export.models.network import Codec
+from c3d_export.train.centering import fold_centers, recenter, unfold_gains
+
+MakeModel = Callable[[], Codec]
+FRAME = torch.arange(3 * 64 * 64).reshape(1, 3, 64, 64) % 251.0
+QUALITY = torch.tensor([1])
+
+
+@pytest.fixture
+def model(make_nano: MakeModel) -> Codec:
+    """With heads that are not zero, and steps far from one another."""
+    made = make_nano().eval()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.02 * torch.rand(parameter.shape, generator=generator)
+    return made
+
+
+@torch.no_grad()
+def _outputs(model: Codec) -> list[torch.Tensor]:
+    out = model(FRAME, QUALITY)
+    return [out.x_hat, out.bits_y, out.bits_z]
+
+
+def _assert_like(model: Codec, before: list[torch.Tensor]) -> None:
+    for one, other in zip(_outputs(model), before, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=0.05)
+
+
+def test_gains_are_set_once_and_change_units_only(model: Codec) -> None:
+    before, weight = _outputs(model), model.g_ep.mean.weight.detach().clone()
+    unfold_gains(model)
+    assert not torch.equal(model.g_ep.mean.weight, weight)
+    _assert_like(model, before)
+    gain = model.g_ep.mean.gain
+    assert gain is not None
+    expected = 0.1 * model.log_step.mean(0).exp()[model.spec.base :]
+    assert torch.allclose(gain, expected)
+    unfolded = model.g_ep.mean.weight.detach().clone()
+    with torch.no_grad():
+        model.log_step += 1
+    unfold_gains(model)
+    assert torch.equal(model.g_ep.mean.weight, unfolded), "a resumed run keeps its units"
+
+
+def test_folding_brings_the_kept_form_back(model: Codec) -> None:
+    before = _outputs(model)
+    unfold_gains(model)
+    average = {name: value.clone() for name, value in model.state_dict().items()}
+    recenter(model, lambda: _outputs(model), average)
+    _assert_like(model, before)
+    fold_centers(model)
+    for name, buffer in model.named_buffers():
+        wanted = 0.0 if name.endswith("center") else 1.0
+        assert (buffer == wanted).all(), name
+    _assert_like(model, before)
