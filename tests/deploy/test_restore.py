@@ -107,6 +107,14 @@ def test_layers_of_another_width(tiny_bytes: bytes, repack: Repack) -> None:
         frozen_from_bundle(parse_bundle(repack(tiny_bytes, None, edit)))
 
 
+def test_a_graph_in_the_place_of_another(tiny_bytes: bytes, repack: Repack) -> None:
+    members = unpack_archive(tiny_bytes)
+    parts = ("qlinear", "float", "weights")
+    moved = {f"graphs/g_a.{part}": members[f"graphs/h_a.{part}"] for part in parts}
+    with pytest.raises(BundleManifestError, match="g_a"):
+        frozen_from_bundle(parse_bundle(repack(tiny_bytes, moved)))
+
+
 def test_building_twice_gives_the_same_bytes(tiny_export: Export, tiny_bytes: bytes) -> None:
     provenance = Provenance("tiny", "synthetic", "CC0-1.0", {"steps": 0})
     assert build_bundle(tiny_export, provenance) == tiny_bytes

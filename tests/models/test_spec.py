@@ -56,6 +56,31 @@ def test_foreign_fields(changes: dict[str, Any]) -> None:
         CodecSpec.from_json(XSMALL.to_json() | changes)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"latents": 0},
+        {"latents": 447},
+        {"latents": 80},
+        {"latents": 1 << 40},
+        {"latents": 448.0},
+        {"base": 79},
+        {"base": -2},
+        {"hyper": "64"},
+        {"qualities": 0},
+        {"qualities": 256},
+        {"h_a": None},
+        {"h_s": [64, 64]},
+        {"h_s": [64, 64, 0]},
+        {"g_a": {**XSMALL.to_json()["g_a"], "high": 4097}},
+        {"g_s": {**XSMALL.to_json()["g_s"], "low_inner": [64] * 40}},
+    ],
+)
+def test_laws(changes: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        CodecSpec.from_json(XSMALL.to_json() | changes)
+
+
 @pytest.mark.parametrize("field", XSMALL.to_json())
 def test_every_field_is_needed(field: str) -> None:
     data = XSMALL.to_json()

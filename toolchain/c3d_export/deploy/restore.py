@@ -38,7 +38,7 @@ def spec_of(bundle: Bundle) -> CodecSpec:
     fields = {k: v for k, v in bundle.manifest["spec"].items() if k != "planes"}
     try:
         return CodecSpec.from_json(fields)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleManifestError(f"the bundle's network is not of this family: {error}") from error
 
 
@@ -57,8 +57,11 @@ def _layers(bundle: Bundle) -> dict[str, Arrays]:
                 path = f"{graph}.{layer}"
                 layers.setdefault(_RENAMED.get(path, path), {})[part] = array
     for raw in ("linear", "head"):
-        parts = layers[f"g_a.{raw}"]
-        parts["weight"] = parts["weight"].T[:, :, None, None]
+        parts = layers.setdefault(f"g_a.{raw}", {})
+        weight = parts.get("weight")
+        if weight is None or weight.ndim != 2:
+            raise BundleManifestError(f"the bundle's layer g_a.{raw} has no fitting weight")
+        parts["weight"] = weight.T[:, :, None, None]
         parts |= {part: bundle.arrays[f"{raw}_{part}"] for part in ("scale", "bias")}
     return layers
 

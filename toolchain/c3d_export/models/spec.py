@@ -15,6 +15,10 @@ BLOCK = 16
 """Pixels a side of one latent position (1/16)."""
 PLANES = 4
 """Constant channels beside v, y and z that tell a network the rate point."""
+MAX_WIDTH = 4096
+"""More channels than any layer here has use for: a hostile spec must not ask for all memory."""
+MAX_WIDTHS = 32
+"""Widths of one transform: two trunks and their residual blocks."""
 PATCH_CHANNELS = PATCH * PATCH * 3
 BLOCK_CHANNELS = BLOCK * BLOCK * 3
 
@@ -55,13 +59,31 @@ class CodecSpec:
     h_s: tuple[int, int, int]
     g_ep: int
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where a law is broken: specs come from files of strangers."""
+        stages = [(s.high, *s.high_inner, s.low, *s.low_inner) for s in (self.g_a, self.g_s)]
+        widths = [self.latents, self.base, self.hyper, self.h_a, *self.h_s, self.g_ep]
+        for width in (*widths, *stages[0], *stages[1]):
+            if not isinstance(width, int) or not 1 <= width <= MAX_WIDTH:
+                raise ValueError(f"a width is {width!r}, not a number in 1..{MAX_WIDTH}")
+        if (
+            len(self.h_s) != 3
+            or max(map(len, stages)) > MAX_WIDTHS
+            or not 1 <= self.qualities < 256
+        ):
+            raise ValueError("the number of layers or of rate points is out of range")
+        if self.base % 2 or self.latents % 2 or not self.base < self.latents:
+            raise ValueError(
+                f"{self.base} base latents of {self.latents} cannot be coded in halves"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` is the inverse."""
         return asdict(self)
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> CodecSpec:
-        """The spec that `to_json` wrote; raises KeyError or TypeError on foreign data."""
+        """The spec that `to_json` wrote; raises KeyError, TypeError or ValueError on other data."""
         fields = {**data}
         for stage in ("g_a", "g_s"):
             widths = {**fields[stage]}

@@ -72,7 +72,7 @@ def restore_model(checkpoint: Checkpoint, prefix: str = "model.") -> Codec:
         cut = len(prefix)
         state = {k[cut:]: v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}
         model.load_state_dict(state)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         raise CheckpointError(f"the checkpoint does not fit its own spec: {first}") from error
     return model
