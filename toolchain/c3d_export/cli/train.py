@@ -94,7 +94,7 @@ def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F]
 @model_option
 @click.option("--game", metavar="NAME", help="Train for one game.")
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
-@schedule_options(quantize_from=0.8, learning_rate=0.04)
+@schedule_options(quantize_from=0.8, learning_rate=0.02)
 @shared()
 def train(size: str, game: str | None, games: str | None, as_json: bool, **options: Any) -> None:
     """Train a new network, which starts as the transform codec (KLT) of the frames.
@@ -125,7 +125,7 @@ def train(size: str, game: str | None, games: str | None, as_json: bool, **optio
 @model_option
 @click.option("--game", required=True, metavar="NAME", help="The game to tune for.")
 @click.option("--from", "source", metavar="NAME", help="Start from this model of the workspace.")
-@schedule_options(quantize_from=0.0, learning_rate=0.02)
+@schedule_options(quantize_from=0.0, learning_rate=0.01)
 @shared()
 def finetune(size: str, game: str, source: str | None, as_json: bool, **options: Any) -> None:
     """Tune a pruned or generic network for one game, simulating its integers.

@@ -46,7 +46,7 @@ class TrainConfig:
     batch: int = 8
     crop: int = 256
     seed: int = 0
-    learning_rate: float = 0.04
+    learning_rate: float = 0.02
     warmup: int = 100
     hyper_warmup: int = 0
     quantize_from: int = 1 << 30
