@@ -9,6 +9,8 @@ import torch
 
 from c3d_export.models.network import Codec
 from c3d_export.train.optimizer import (
+    DECAY,
+    LINEAR_PATHS,
     layer_factors,
     make_optimizer,
     orthogonalized,
@@ -63,6 +65,20 @@ def test_the_size_of_the_gradient_does_not_matter(make_nano: MakeModel) -> None:
     small, large = _stepped(make_nano(), 1.0), _stepped(make_nano(), 1000.0)
     for name, moved in small.items():
         assert float((moved - large[name]).abs().max()) < 1e-3 * float(moved.abs().max()), name
+
+
+def test_the_weights_of_the_trunks_decay_and_no_others(make_nano: MakeModel) -> None:
+    model = make_nano()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer = make_optimizer(model, layer_factors(model))
+    set_learning_rate(optimizer, 0.5)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for name, parameter in model.named_parameters():
+        trunk = parameter.ndim == 4 and name not in LINEAR_PATHS
+        wanted = before[name] * (1 - 0.5 * DECAY) if trunk else before[name]
+        assert torch.allclose(parameter, wanted, rtol=1e-6, atol=0), name
 
 
 def test_parameters_without_a_gradient_stay(make_nano: MakeModel) -> None:

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..runtime.activity import ACTIVITY_ONE, FACTOR_ONE, MAX_ACTIVITY_FACTOR
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
 from .layers import (
     IntConv2d,
@@ -38,10 +39,6 @@ from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpe
 
 DETAIL_UNIT = 0.5
 """Grey levels in one unit of g_s's detail and trunk outputs (the base has 1)."""
-ACTIVITY_ONE = 32.0
-"""Activity of a latent of one quantiser step (`Codec.activity`)."""
-MAX_ACTIVITY_FACTOR = 128.0
-"""Steps below a quarter of a unit of v count as that much: products stay within 31 bits."""
 KNEE, CEILING, SHALLOW = 64.0, 512.0, 8.0
 """Activities are exact up to two steps, an eighth as steep up to sixteen, and constant beyond."""
 
@@ -228,7 +225,7 @@ class Codec(nn.Module):
         since scales depend on them alone (measured: 9 % of the rate, docs/models.md).
         """
         factor = ACTIVITY_ONE / self.step(quality)[:, : v.shape[1]].detach()
-        moved = v * factor.clamp(max=MAX_ACTIVITY_FACTOR)
+        moved = v * factor.clamp(max=MAX_ACTIVITY_FACTOR / FACTOR_ONE)
         size = moved.abs()
         if self.quantized:
             size = round_ste(size)

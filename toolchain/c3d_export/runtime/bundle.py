@@ -118,7 +118,7 @@ def _check_version(manifest: Any) -> None:
     if manifest.get("version") != VERSION:
         raise BundleVersionError(
             f"the bundle has format version {manifest.get('version')}, this program reads"
-            f" {VERSION}; update c3d-export"
+            f" {VERSION}; update c3d-export, or bundle the network again if the file is older"
         )
 
 
