@@ -105,7 +105,7 @@ def test_without_quantisation_it_is_the_projection_on_the_basis(
 
 
 def test_trunks_begin_by_adding_nothing(started: Codec) -> None:
-    for layer in (started.g_a.head, started.g_s.correction, started.h_s.mean, started.g_ep.mean):
+    for layer in (started.g_a.head, started.g_s.correction, started.g_ep.mean):
         assert isinstance(layer, IntConv2d)
         assert not layer.weight.any()
 

@@ -59,18 +59,24 @@ def test_shuffle(rng: Rng, height: int, width: int, extreme: int | None) -> None
         for _ in range(3)
     ]
     base, detail, correction = (part.astype(np.int64) - 128 for part in parts)
-    wanted = np.clip(128 + (2 * base + detail + correction + 1) // 2, 0, 255)
+    wanted = np.clip(128 + (3 * base + 2 * detail + correction + 1) // 2, 0, 255)
     frame = np.full((height, width, 3), 77, np.uint8)
     shuffled = _cells(parts[0], 16), _cells(parts[1], 16), _cells(parts[2], 8)
     _native.shuffle(*shuffled, frame, height, width)
     assert np.array_equal(frame, wanted[:height, :width])
 
 
-def _activity(v: NDArray[Any], factor: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Literal: 128 + signed activities of the base, then all magnitudes."""
+RAW = 16
+"""The first latents, which stand for themselves."""
+
+
+def _activity(v: NDArray[Any], factor: NDArray[np.int32], base: int = BASE) -> NDArray[np.int64]:
+    """Literal: 128 + latents, then signed activities of the base, then all magnitudes."""
     size = (np.abs(v).astype(np.int64) * factor[: v.shape[-1]] + 32768) // 65536
     size = np.minimum(size, 64) + (np.minimum(size, 512) - np.minimum(size, 64)) // 8
-    return 128 + np.concatenate([(np.sign(v) * size)[..., :BASE], size], axis=-1).astype(np.int64)
+    signed = np.sign(v) * size
+    signed[..., :RAW] = v[..., :RAW]
+    return 128 + np.concatenate([signed[..., :base], size], axis=-1).astype(np.int64)
 
 
 FACTOR = np.array([65536, 1, 1 << 23, 40000, 4 * 65536, 17], np.int32)
@@ -114,10 +120,7 @@ def test_latents_of_many_channels(rng: Rng, base: int) -> None:
         sums, zero, scale, bias, scale, bias, factor, 1, 2, channels, base, 1, 2, y, out
     )
     v = np.rint(y).clip(-128, 127)
-    every = _activity(v, factor)[..., BASE:]
-    signed = 128 + np.sign(v) * (every - 128)
-    wanted = np.concatenate([signed[..., :base], every], axis=-1)
-    assert np.array_equal(out[..., : base + channels], wanted)
+    assert np.array_equal(out[..., : base + channels], _activity(v, factor, base))
 
 
 def test_activity(rng: Rng) -> None:
@@ -127,9 +130,18 @@ def test_activity(rng: Rng) -> None:
     _native.activity(v, FACTOR, *GRID, CHANNELS, BASE, out)
     wanted = _activity(v[..., :BASE].astype(np.int64) - 128, FACTOR)
     assert np.array_equal(out[..., : 2 * BASE], wanted)
-    assert wanted.min() == 128 - 120
-    assert wanted.max() == 128 + 120
+    assert wanted[..., BASE:].max() == 128 + 120
     assert (out[..., 2 * BASE :] == 77).all()
+
+
+@pytest.mark.parametrize("base", [1, RAW, RAW + 1, 30])
+def test_activity_beyond_the_raw_channels(rng: Rng, base: int) -> None:
+    v = rng.integers(0, 256, (*GRID, 30 + PLANES), dtype=np.uint8)
+    factor = rng.integers(1, 1 << 18, 30).astype(np.int32)
+    out = np.full((*GRID, 2 * base + PLANES), 77, np.uint8)
+    _native.activity(v, factor, *GRID, 30, base, out)
+    wanted = _activity(v[..., :base].astype(np.int64) - 128, factor, base)
+    assert np.array_equal(out[..., : 2 * base], wanted)
 
 
 # First channel, channels and pattern of the coding steps.

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from c3d_export.models.network import Codec
-from c3d_export.train.centering import fold_centers, recenter, unfold_gains
+from c3d_export.train.centering import fold_centers, input_means, recenter, unfold_gains
 
 MakeModel = Callable[[], Codec]
 FRAME = torch.arange(3 * 64 * 64).reshape(1, 3, 64, 64) % 251.0
@@ -39,25 +39,31 @@ def _assert_like(model: Codec, before: list[torch.Tensor]) -> None:
 
 def test_gains_are_set_once_and_change_units_only(model: Codec) -> None:
     before, weight = _outputs(model), model.g_ep.mean.weight.detach().clone()
-    unfold_gains(model)
+    unfold_gains(model, FRAME)
     assert not torch.equal(model.g_ep.mean.weight, weight)
     _assert_like(model, before)
     gain = model.g_ep.mean.gain
     assert gain is not None
-    expected = 0.1 * model.log_step.mean(0).exp()[model.spec.base :]
-    assert torch.allclose(gain, expected)
+    steps = model.log_step.mean(0).exp()
+    assert torch.allclose(gain, 0.1 * steps[model.spec.base :])
+    colour = model.h_s.mean.gain
+    assert colour is not None
+    spread = model.g_a(FRAME - 128.0).detach().std((0, 2, 3))
+    wanted = torch.maximum(0.1 * steps, spread / 30.0)[: model.spec.base].detach()
+    assert torch.allclose(colour, wanted)
+    assert (spread / 30.0 > 0.1 * steps)[: model.spec.base].any(), "some spread over many steps"
     unfolded = model.g_ep.mean.weight.detach().clone()
     with torch.no_grad():
         model.log_step += 1
-    unfold_gains(model)
+    unfold_gains(model, FRAME)
     assert torch.equal(model.g_ep.mean.weight, unfolded), "a resumed run keeps its units"
 
 
 def test_folding_brings_the_kept_form_back(model: Codec) -> None:
     before = _outputs(model)
-    unfold_gains(model)
+    unfold_gains(model, FRAME)
     average = {name: value.clone() for name, value in model.state_dict().items()}
-    recenter(model, lambda: _outputs(model), average)
+    recenter(model, input_means(model, lambda: _outputs(model)), average)
     _assert_like(model, before)
     fold_centers(model)
     for name, buffer in model.named_buffers():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from c3d_export.train.crops import Pool, sample_batch
+from c3d_export.train.crops import Pool, sample_batch, sample_crops
 
 
 def _marked(height: int, width: int, blue: int) -> np.ndarray:
@@ -67,3 +67,9 @@ def test_a_frame_that_is_too_small_is_continued_at_its_edges() -> None:
     (crop,) = sample_batch([Pool("a", [_marked(20, 64, 1)])], 1, 64, 0, 0)
     assert torch.equal(crop[0, :20, 0], torch.arange(20.0))
     assert (crop[0, 20:] == 19).all()
+
+
+def test_each_crop_tells_its_frame() -> None:
+    for step in range(6):
+        pixels, frames = sample_crops(POOLS, 5, 32, 0, step)
+        assert frames.tolist() == [int(crop[2, 0, 0]) - 1 for crop in pixels]

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from .layers import BIAS_UNIT, IntConv2d
-from .network import DETAIL_UNIT, Codec, initial_fine, initial_step, quality_lambdas
+from .means import mean_colours, start_means
+from .network import BASE_UNIT, DETAIL_UNIT, Codec, initial_fine, initial_step, quality_lambdas
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS
 
 RANGE = 115.0
@@ -154,9 +155,10 @@ def initialize_from_frames(model: Codec, frames: list[Tensor], weights: list[flo
     unit = (klt.largest / RANGE).clamp_min(0.25)
     _set(model.g_a.linear, klt.vectors.T / unit[:, None])
     back = klt.vectors * unit
-    _set(model.g_s.base, back[:, : spec.base])
+    _set(model.g_s.base, back[:, : spec.base] / BASE_UNIT)
     _set(model.g_s.detail, back[:, spec.base :] / DETAIL_UNIT)
     _start_trunks(model, klt, block_klt(frames, weights, PATCH, PATCH_CHANNELS), unit)
+    start_means(model, mean_colours(klt.vectors, spec.base), klt.deviation / unit)
     fine = initial_fine(klt.deviation / unit) / BIAS_UNIT
     for part, own in ((model.h_s, fine[: spec.base]), (model.g_cp, fine[: spec.base]),
                       (model.g_ep, fine[spec.base :])):  # fmt: skip

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..runtime.activity import ACTIVITY_ONE, FACTOR_ONE, MAX_ACTIVITY_FACTOR
+from ..runtime.activity import ACTIVITY_ONE, FACTOR_ONE, MAX_ACTIVITY_FACTOR, RAW_CHANNELS
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
 from .layers import (
     IntConv2d,
@@ -37,8 +37,9 @@ from .layers import (
 )
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpec
 
-DETAIL_UNIT = 0.5
-"""Grey levels in one unit of g_s's detail and trunk outputs (the base has 1)."""
+BASE_UNIT, DETAIL_UNIT, CORRECTION_UNIT = 1.5, 1.0, 0.5
+"""Grey levels in one unit of each part of the picture. The parts of a sharp edge overshoot the
+range of their sum: units of 1 and 0.5 for the first two cost up to .8 dB (docs/models.md)."""
 KNEE, CEILING, SHALLOW = 64.0, 512.0, 8.0
 """Activities are exact up to two steps, an eighth as steep up to sixteen, and constant beyond."""
 
@@ -130,9 +131,9 @@ class EntropyParameters(nn.Module):
 class Synthesis(nn.Module):
     """g_s: v with planes (B, M + PLANES, h, w) -> pixels - 128 (B, 3, 16h, 16w), unclipped.
 
-    Three parts are added: a base from the first latents in grey levels, a detail from the others
-    and a correction by the trunk, both in half grey levels. Their sum is what eight bits each
-    can carry without a visible rounding error.
+    Three parts are added, each in units of its own: a base from the first latents, a detail from
+    the others and a correction by the trunk. Their sum is what eight bits each can carry without
+    a visible rounding error, and with room for what overshoots at edges.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
@@ -155,7 +156,8 @@ class Synthesis(nn.Module):
             latents = v.float()
             base = self.base(latents[:, : self.split])
             detail = self.detail(latents[:, self.split : self.latents])
-        return depth_to_space(base + DETAIL_UNIT * detail, BLOCK) + DETAIL_UNIT * correction
+        linear = depth_to_space(BASE_UNIT * base + DETAIL_UNIT * detail, BLOCK)
+        return linear + CORRECTION_UNIT * correction
 
 
 @dataclass
@@ -218,11 +220,12 @@ class Codec(nn.Module):
 
     def activity(self, v: Tensor, quality: Tensor) -> Tensor:
         """What the entropy networks see of latents: v (B, n, h, w), n of base or M, in units of v
-        -> (B, base + n, h, w), -120..120: the companded base latents, then all magnitudes.
+        -> (B, base + n, h, w): the base latents, of which the first RAW_CHANNELS as they are
+        (-128..127) and the others companded, then all magnitudes companded (-120..120).
 
-        In units of the quantiser step, so that the same numbers mean the same at every rate point;
-        companded, so that 1 differs from 0 more than 9 from 8; magnitudes beside the signed values,
-        since scales depend on them alone (measured: 9 % of the rate, docs/models.md).
+        Companded means: in units of the quantiser step, so that the same numbers mean the same at
+        every rate point, and such that 1 differs from 0 more than 9 from 8. Magnitudes are beside
+        the signed values, since scales depend on them alone (9 % of the rate, docs/models.md).
         """
         factor = ACTIVITY_ONE / self.step(quality)[:, : v.shape[1]].detach()
         moved = v * factor.clamp(max=MAX_ACTIVITY_FACTOR / FACTOR_ONE)
@@ -232,8 +235,9 @@ class Codec(nn.Module):
         low = size.clamp(max=KNEE)
         high = (size.clamp(max=CEILING) - low) / SHALLOW
         size = low + (floor_ste(high) if self.quantized else high)
-        base = self.spec.base
-        return torch.cat([size[:, :base] * moved[:, :base].sign(), size], 1)
+        base, raw = self.spec.base, min(RAW_CHANNELS, self.spec.base)
+        signed = size[:, raw:base] * moved[:, raw:base].sign()
+        return torch.cat([v[:, :raw], signed, size], 1)
 
     def step(self, quality: Tensor) -> Tensor:
         """Quantiser steps (B, M, 1, 1) in units of v, on the fixed-point grid when quantised."""

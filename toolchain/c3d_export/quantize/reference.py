@@ -15,7 +15,7 @@ from torch import Tensor
 from ..models.entropy import FINE_PER_TABLE
 from ..models.network import CEILING, KNEE, SHALLOW, Codec, first_step_mask
 from ..models.spec import BLOCK
-from ..runtime.activity import STEP_ONE
+from ..runtime.activity import RAW_CHANNELS, STEP_ONE
 from .freeze import Parameters
 
 
@@ -105,7 +105,9 @@ class ReferenceCodec:
         low = size.clamp(max=KNEE)
         high = torch.div(size.clamp(max=CEILING) - low, SHALLOW, rounding_mode="floor")
         size, base = low + high, self.net.spec.base
-        return torch.cat([size[:, :base] * v[:, :base].sign(), size], 1)
+        raw = min(RAW_CHANNELS, base)
+        signed = size[:, raw:base] * v[:, raw:base].sign()
+        return torch.cat([v[:, :raw].double(), signed, size], 1)
 
     def _known(self, v: Tensor, quality: int) -> Tensor:
         return self._planes(self._activity(v, quality), quality)
@@ -140,7 +142,7 @@ class ReferenceCodec:
     @torch.no_grad()
     def synthesise(self, v: Tensor, quality: int, height: int, width: int) -> NDArray[np.uint8]:
         x = self.net.g_s(self._planes(v, quality))
-        # Halves round up: floor(x + 1/2), as the C pass does with (2b + d + k + 1) >> 1.
+        # Halves round up: floor(x + 1/2), as the C pass does with (3b + 2d + k + 1) >> 1.
         pixels = (x.double() + 0.5).floor() + 128.0
         frame = _bytes(pixels.clamp(0, 255))[:height, :width]
         return np.ascontiguousarray(frame)

@@ -25,7 +25,7 @@ from ..core.limits import MAX_BUNDLE_BYTES
 from .archive import unpack_archive
 
 FORMAT: Final = "c3d-export bundle"
-VERSION: Final = 2
+VERSION: Final = 3
 MANIFEST: Final = "manifest.json"
 GRAPHS: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s")
 FLAVOURS: Final = ("qlinear", "float")

@@ -42,7 +42,7 @@ Data = bytes | bytearray | memoryview
 
 # A first byte above 127 stops transports that only pass text; "C3S" can be read in a hex dump.
 MAGIC: Final = b"\x89C3S"
-VERSION: Final = 2
+VERSION: Final = 3
 """1 was that of two coding steps, which no release had."""
 
 # Rate points are numbered 1.. in a byte.

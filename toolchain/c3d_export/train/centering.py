@@ -19,7 +19,8 @@ from ..models.layers import BIAS_UNIT, IntConv2d
 from ..models.network import Codec
 
 
-def _input_means(model: nn.Module, run: Any) -> dict[str, Tensor]:
+@torch.no_grad()
+def input_means(model: nn.Module, run: Any) -> dict[str, Tensor]:
     """Mean of every input channel of every convolution while `run()` runs the model."""
     means: dict[str, Tensor] = {}
     hooks = []
@@ -43,12 +44,11 @@ def _moved_bias(weight: Tensor, shift: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def recenter(model: nn.Module, run: Any, average: dict[str, Tensor]) -> None:
+def recenter(model: nn.Module, means: dict[str, Tensor], average: dict[str, Tensor]) -> None:
     """Moves every layer's centre to the present mean; functions of both weights stay the same.
 
-    run: calls the model once on typical frames. average: the moving average of its state.
+    means: from `input_means` on typical frames. average: the moving average of the state.
     """
-    means = _input_means(model, run)
     for name, module in model.named_modules():
         if name in means and isinstance(module, IntConv2d):
             # The gain multiplies bias and weight alike, so it has no part in this.
@@ -61,14 +61,18 @@ def recenter(model: nn.Module, run: Any, average: dict[str, Tensor]) -> None:
 
 
 @torch.no_grad()
-def unfold_gains(model: Codec) -> None:
+def unfold_gains(model: Codec, frame: Tensor) -> None:
     """Puts the heads of the means in units of a tenth of the quantiser step, in place.
 
     Means are in units of v, of which a step has 1 (mean brightness) to 50 (fine detail): moved
     alike, the weights of one channel would jump while those of another stand still. A tenth,
-    since activations are some tens. A network whose gains are set already is left as it is.
+    since activations are some tens. Where latents spread over many steps, as mean colours do, the
+    unit is a thirtieth of their deviation on `frame` (B, 3, H, W), 0..255: weights hardly grow
+    beyond their start, and a head that cannot reach them predicts nothing. A network whose gains
+    are set already is left as it is.
     """
-    gain = 0.1 * model.log_step.mean(0).exp()
+    spread = model.g_a(frame - 128.0).std((0, 2, 3))
+    gain = torch.maximum(0.1 * model.log_step.mean(0).exp(), spread / 30.0)
     base = model.spec.base
     parts = ((model.h_s, gain[:base]), (model.g_cp, gain[:base]), (model.g_ep, gain[base:]))
     for part, own in parts:

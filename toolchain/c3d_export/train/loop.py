@@ -1,8 +1,9 @@
 """The training loop: rate-distortion optimisation of one network at all its rate points.
 
 Loss of a frame at rate point q: lambda_q * MSE + bpp, MSE in grey levels (that is lambda * 255^2
-times the MSE of frames in 0..1), divided by its running mean so that every rate point improves
-by the same ratio instead of the costliest ruling the others.
+times the MSE of frames in 0..1), divided by its running means of the rate point and of the frame, so
+that each of them improves by the same ratio instead of the costliest ruling the others: what counts
+in the end is the mean of decibels, not the logarithm of a mean.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from ..core.errors import CheckpointError
 from ..models.network import Codec, Output, quality_lambdas
-from .centering import fold_centers, recenter, unfold_gains
+from .centering import fold_centers, input_means, recenter, unfold_gains
 from .checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -27,8 +28,9 @@ from .checkpoint import (
     restore_model,
     save_checkpoint,
 )
-from .crops import Pool, sample_batch
+from .crops import Crops, Pool, sample_crops
 from .optimizer import MuonAdam, layer_factors, make_optimizer, set_learning_rate
+from .revive import revive
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ RECENTER_FIRST = (0, 10, 30, 100, 200)
 RECENTER_EVERY = 500
 """Steps at which activations are centred again: often while they still move."""
 
+FRAME_MEMORY = 0.95
+"""Of a frame's running mean: crops of one frame differ much, so that some dozens count."""
+LEAST_FRAME = 0.1
+"""A frame of next to nothing must not outweigh all others."""
+
 Report = Callable[[Progress], None]
 
 
@@ -109,17 +116,24 @@ class Trainer:
     def __init__(
         self, model: Codec, config: TrainConfig, pools: list[Pool], path: Path | None
     ) -> None:
-        unfold_gains(model)
         self.model = model.to(config.device)
         self.config, self.pools, self.path = config, pools, path
+        unfold_gains(self.model, self._crops(0).pixels)
         self.factors = layer_factors(model)
         self.optimizer = self._make_optimizer()
         self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
         lambdas = quality_lambdas(model.spec.qualities)
         self.lambdas = torch.tensor(lambdas, device=config.device)
         self.loss_mean = torch.zeros(model.spec.qualities, device=config.device)
+        # Of each frame, relative to that of its rate point.
+        self.frame_mean = torch.ones(sum(len(p.frames) for p in pools), device=config.device)
         self.step = 0
         self.history: list[dict[str, float]] = []
+
+    def _crops(self, step: int) -> Crops:
+        c = self.config
+        crops = sample_crops(self.pools, c.batch, c.crop, c.seed, step)
+        return Crops(*(t.to(c.device) for t in crops))
 
     def _make_optimizer(self) -> MuonAdam:
         dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
@@ -147,6 +161,7 @@ class Trainer:
         self.optimizer = self._make_optimizer()
         device = self.config.device
         self.loss_mean = tensors["loss_mean"].clone().to(device)
+        self.frame_mean = tensors["frame_mean"].clone().to(device)
         self.average = {
             name: _laid_out(tensors[f"average.{name}"], value)
             for name, value in self.model.state_dict().items()
@@ -163,7 +178,7 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = value.detach().clone()
-        tensors["loss_mean"] = self.loss_mean
+        tensors["loss_mean"], tensors["frame_mean"] = self.loss_mean, self.frame_mean
         on_host = {name: tensor.cpu() for name, tensor in tensors.items()}
         save_checkpoint(self.path, Checkpoint(self._state(), on_host))
 
@@ -187,7 +202,8 @@ class Trainer:
         order = torch.arange(start, start + self.config.batch, device=self.config.device)
         return order % count
 
-    def _loss(self, frame: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _loss(self, crops: Crops, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        frame = crops.pixels
         enabled = self.config.precision == "bfloat16"
         with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
             output = self.model(frame, quality)
@@ -198,7 +214,16 @@ class Trainer:
         ramp = min(1.0, (self.step + 1) / max(1, self.config.hyper_warmup))
         loss = self.lambdas[quality] * mse + (output.bits_y + ramp * output.bits_z) / pixels
         self._remember(quality, loss.detach())
-        return (loss / self.loss_mean[quality]).mean(), mse.detach(), bpp.detach()
+        ratio = loss / self.loss_mean[quality]
+        weighted = ratio / self.frame_mean[crops.frames].clamp_min(LEAST_FRAME)
+        self._remember_frames(crops.frames, ratio.detach())
+        return weighted.mean(), mse.detach(), bpp.detach()
+
+    def _remember_frames(self, frames: Tensor, ratio: Tensor) -> None:
+        for i in range(len(ratio)):
+            self.frame_mean[frames[i]] += (1 - FRAME_MEMORY) * (
+                ratio[i] - self.frame_mean[frames[i]]
+            )
 
     def _remember(self, quality: Tensor, loss: Tensor) -> None:
         """Running means; crops of one rate point count in their order, without leaving the GPU."""
@@ -213,10 +238,10 @@ class Trainer:
         c = self.config
         torch.manual_seed(c.seed * 1_000_003 + self.step)
         self.model.quantize(self.step >= c.quantize_from)
-        frame = sample_batch(self.pools, c.batch, c.crop, c.seed, self.step).to(c.device)
+        crops = self._crops(self.step)
         set_learning_rate(self.optimizer, self.learning_rate())
-        self._recenter(frame)
-        loss, mse, bpp = self._loss(frame, self._qualities())
+        self._recenter(crops.pixels)
+        loss, mse, bpp = self._loss(crops, self._qualities())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), c.clip)
@@ -229,7 +254,11 @@ class Trainer:
         if self.step in RECENTER_FIRST or self.step % RECENTER_EVERY == 0:
             enabled = self.config.precision == "bfloat16"
             with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
-                recenter(self.model, lambda: self.model(frame, self._qualities()), self.average)
+                means = input_means(self.model, lambda: self.model(frame, self._qualities()))
+                # In the integer simulation a fresh unit would have no time to become of use.
+                if not self.model.quantized and revive(self.model, means, self.average):
+                    means = input_means(self.model, lambda: self.model(frame, self._qualities()))
+            recenter(self.model, means, self.average)
 
     @torch.no_grad()
     def _update_average(self) -> None:

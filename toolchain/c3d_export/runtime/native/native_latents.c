@@ -1,6 +1,7 @@
 /* Quantisation and its inverse. Compiled with -ffp-contract=off: float32 products and sums are
  * rounded one by one, as in the PyTorch reference, on every CPU. */
 #include <math.h>
+#include <string.h>
 
 #include "native_passes.h"
 
@@ -42,7 +43,9 @@ static void put_activities(const uint8_t *restrict v, size_t count, const c3d_ac
                            uint8_t *restrict to)
 {
     const int32_t *restrict factor = out->factor;
-    for (size_t k = 0; k < out->base; k++) {
+    const size_t raw = out->raw < out->base ? out->raw : out->base;
+    memcpy(to, v, raw);
+    for (size_t k = raw; k < out->base; k++) {
         const int size = companded((int)v[k] - 128, factor[k]);
         to[k] = (uint8_t)(128 + (v[k] < 128 ? -size : size));
     }
@@ -64,6 +67,7 @@ static void put_rounded(const float *restrict y, size_t count, const c3d_activit
         c3d_activities part = *out;
         part.base = left < n ? left : n;
         part.factor += k;
+        part.raw = out->raw > k ? out->raw - k : 0;
         for (size_t i = 0; i < n; i++)
             v[i] = round_byte(y[k + i]);
         put_activities(v, n, &part, with_sign);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { C3D_PLANES = 4, C3D_BLOCK = 16, C3D_PATCH = 8, C3D_TABLES = 64 };
+enum { C3D_PLANES = 4, C3D_BLOCK = 16, C3D_PATCH = 8, C3D_TABLES = 64, C3D_RAW = 16 };
 
 typedef struct {
     size_t rows, columns, channels; /* of the latents */
@@ -28,17 +28,19 @@ typedef struct {
 void c3d_unshuffle(const uint8_t *frame, size_t height, size_t width, uint8_t *patches,
                    uint8_t *blocks);
 
-/* frame = clip(128 + (2 base + detail + correction + 1) / 2), the parts being the tensors minus
+/* frame = clip(128 + (3 base + 2 detail + correction + 1) / 2), the parts being the tensors minus
  * 128; base and detail (rows, columns, 768), correction (2 rows, 2 columns, 192). */
 void c3d_shuffle(const uint8_t *base, const uint8_t *detail, const uint8_t *correction,
                  uint8_t *frame, size_t height, size_t width);
 
-/* Where activities go: `base` signed ones, then all magnitudes, then room for C3D_PLANES. */
+/* Where activities go: `base` signed ones, of which the first `raw` are the latents themselves,
+ * then all magnitudes, then room for C3D_PLANES. */
 typedef struct {
     size_t base;           /* the first channels, which are given with their sign too */
+    size_t raw;            /* of these the first ones, which are given as they are */
     size_t columns;        /* of the grid of `to`, >= those of the latents */
     const int32_t *factor; /* activity of one unit of v, times 65536, per channel; 1..2^23 */
-    uint8_t *to;           /* 128 + activity, -120..120 */
+    uint8_t *to;           /* 128 + activity, -120..120, or 128 + latent */
 } c3d_activities;
 
 /* y = (linear * scales[0] + biases[0]) + (head * scales[1] + biases[1]), in float32, and the

@@ -43,13 +43,13 @@ static uint8_t clip_pixel(int value)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* 2 (b - 128) + (d - 128) + (k - 128) + 1 + 256 = 2 b + d + k - 255, then half of it; the sum is
- * never below -255, so that an offset of 512 keeps the shift on non-negative numbers. */
+/* Twice the pixel with 1 to round, above -512: 3 (b - 128) + 2 (d - 128) + (k - 128) + 257 + 512
+ * = 3 b + 2 d + k + 1, so that the shift is one of a number that is never negative. */
 static void add_run(const uint8_t *restrict base, const uint8_t *restrict detail,
                     const uint8_t *restrict correction, size_t count, uint8_t *restrict out)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = clip_pixel(((2 * base[i] + detail[i] + correction[i] - 255 + 512) >> 1) - 256);
+        out[i] = clip_pixel(((3 * base[i] + 2 * detail[i] + correction[i] + 1) >> 1) - 256);
 }
 
 void c3d_shuffle(const uint8_t *base, const uint8_t *detail, const uint8_t *correction,

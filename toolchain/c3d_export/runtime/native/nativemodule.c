@@ -152,7 +152,7 @@ static PyObject *native_latents(PyObject *self, PyObject *args)
                  : NULL;
     ok = a && factors_ok(f, k);
     if (ok) {
-        const c3d_activities out = {(size_t)base, (size_t)padded_columns, f, a};
+        const c3d_activities out = {(size_t)base, C3D_RAW, (size_t)padded_columns, f, a};
         Py_BEGIN_ALLOW_THREADS
         c3d_latents(l, h, scales, biases, (size_t)rows, (size_t)columns, k, &out, to);
         Py_END_ALLOW_THREADS
@@ -176,7 +176,7 @@ static PyObject *native_activity(PyObject *self, PyObject *args)
     void *a = f ? take(&set, activity, n * (2 * b + C3D_PLANES), 1, "activity") : NULL;
     const int ok = a && factors_ok(f, b);
     if (ok) {
-        const c3d_activities out = {b, (size_t)columns, f, a};
+        const c3d_activities out = {b, C3D_RAW, (size_t)columns, f, a};
         Py_BEGIN_ALLOW_THREADS
         c3d_activity(from, (size_t)rows, (size_t)columns, (size_t)channels, &out);
         Py_END_ALLOW_THREADS

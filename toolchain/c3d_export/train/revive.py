@@ -1,0 +1,104 @@
+"""Units that no input switches on get fresh weights: a ReLU unit that is dead learns no more.
+
+A third of a network's hidden units can die within the first thousand steps, of the hyperprior's
+nine in ten (measured, docs/models.md). A fresh unit enters with outgoing weights of zero, so that
+the network's function stays as it is; the optimiser then finds what the unit is good for. Cf.
+Lyle et al., "Understanding plasticity in neural networks", ICML 2023, for resets of this kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..models.layers import IntConv2d, ResidualBlock
+from ..models.network import Codec
+
+
+@dataclass(frozen=True)
+class Link:
+    """A layer of ReLU units and who reads them.
+
+    copies: outputs of `source` per unit (4 before a depth-to-space by 2, else 1). readers: layers
+    and the first of their input channels that is such a unit.
+    """
+
+    source: str
+    readers: tuple[tuple[str, int], ...]
+    copies: int = 1
+
+
+def links(model: Codec) -> Iterator[Link]:
+    """All layers of units but the residual trunks, whose channels live as long as their input."""
+    for path, module in model.named_modules():
+        if isinstance(module, ResidualBlock):
+            yield Link(f"{path}.conv1", ((f"{path}.conv2", 0),))
+    yield Link("h_a.conv1", (("h_a.conv2", 0),))
+    yield Link("h_s.conv1", (("h_s.conv2", 0),), copies=4)
+    yield Link("h_s.conv2", (("h_s.conv3", 0),), copies=4)
+    heads = ("h_s.mean", "h_s.index", "g_cp.features", "g_ep.features")
+    yield Link("h_s.conv3", tuple((name, 0) for name in heads))
+    for part in ("g_cp", "g_ep"):
+        yield Link(f"{part}.features", ((f"{part}.conv1", 0),))
+        yield Link(f"{part}.latents", ((f"{part}.conv1", model.spec.g_ep),))
+        yield Link(f"{part}.conv1", ((f"{part}.conv2", 0),))
+        yield Link(f"{part}.conv2", ((f"{part}.mean", 0), (f"{part}.index", 0)))
+
+
+def _layer(model: nn.Module, path: str) -> IntConv2d:
+    layer = model.get_submodule(path)
+    assert isinstance(layer, IntConv2d)
+    return layer
+
+
+def dead_units(model: Codec, link: Link, means: Mapping[str, Tensor]) -> Tensor:
+    """Indexes of the units that are zero wherever `means` were taken; ReLU means are sums of
+    nothing negative.
+
+    means: of every input channel of every layer (`centering.input_means`).
+    """
+    count = _layer(model, link.source).out_channels // link.copies
+    reader, start = link.readers[0]
+    return torch.nonzero(means[reader][start : start + count] == 0).flatten()
+
+
+def _spread(weight: Tensor, alive: Tensor) -> float:
+    """Standard deviation for fresh weights: that of the living units, else He et al. 2015."""
+    if bool(alive.any()):
+        return float(weight[alive].square().mean().sqrt())
+    return math.sqrt(2.0 / weight[0].numel())
+
+
+@torch.no_grad()
+def revive(model: Codec, means: Mapping[str, Tensor], average: dict[str, Tensor]) -> int:
+    """Gives dead units fresh weights, in place, here and in the moving average; their number."""
+    count = 0
+    for link in links(model):
+        dead = dead_units(model, link, means)
+        if len(dead):
+            _refresh(model, link, dead, average)
+            count += len(dead)
+    return count
+
+
+def _refresh(model: Codec, link: Link, dead: Tensor, average: dict[str, Tensor]) -> None:
+    source = _layer(model, link.source)
+    units = source.out_channels // link.copies
+    rows = torch.cat([dead + copy * units for copy in range(link.copies)])
+    alive = torch.ones(source.out_channels, dtype=torch.bool, device=rows.device)
+    alive[rows] = False
+    fresh = torch.randn_like(source.weight[rows]) * _spread(source.weight, alive)
+    assert source.bias is not None
+    for weight, bias in (
+        (source.weight, source.bias),
+        (average[f"{link.source}.weight"], average[f"{link.source}.bias"]),
+    ):
+        weight[rows] = fresh.to(weight.dtype)
+        bias[rows] = 0.0
+    for reader, start in link.readers:
+        for weight in (_layer(model, reader).weight, average[f"{reader}.weight"]):
+            weight[:, dead + start] = 0.0
