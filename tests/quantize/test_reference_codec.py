@@ -15,7 +15,8 @@ from c3d_export.models.network import first_step_mask
 from c3d_export.models.spec import SIZES
 from c3d_export.quantize.reference import Coded, ReferenceCodec, padded_frame
 from c3d_export.runtime.bundle import Bundle
-from c3d_export.runtime.codec import Codec, Step
+from c3d_export.runtime.codec import Codec
+from c3d_export.runtime.geometry import Step
 from c3d_export.runtime.sessions import SessionOptions
 
 BASE = SIZES["xsmall"].base

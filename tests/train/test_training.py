@@ -36,8 +36,7 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
         for key, value in trainer.optimizer.state[p].items()
     }
     average = {f"average.{k}": v for k, v in trainer.average.items()}
-    means = {"loss_mean": trainer.loss_mean, "frame_mean": trainer.frame_mean}
-    return {**trainer.model.state_dict(), **average, **moments, **means}
+    return {**trainer.model.state_dict(), **average, **moments, **trainer.balance.tensors()}
 
 
 def _assert_same(one: Trainer, other: Trainer) -> None:

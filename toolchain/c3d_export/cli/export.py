@@ -31,7 +31,7 @@ _FRAMES_DEFAULT = "licence of the training frames, for the model card"
 @click.option("-o", "--out", type=PATH, help="Folder [workspace/exports/NAME].")
 @shared()
 def export(size: str, game: str | None, out: Path | None, as_json: bool) -> None:
-    """Write the ten ONNX graphs of a network, and the certificates that they are exact.
+    """Write the twelve ONNX graphs of a network, and the certificates that they are exact.
 
     \b
     Example: c3d-export export --model small --game supertuxkart -o graphs

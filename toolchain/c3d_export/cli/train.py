@@ -2,92 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import MissingDataError, OptionError, ProviderMissingError
+from ..core.errors import MissingDataError, OptionError
 from .lookup import find_network, has_network, load_network, model_name
 from .output import duration, note, print_json, progress
-from .settings import find_workspace, force_option, model_option, seed_option, shared
+from .schedule import Schedule, configs, schedule_options
+from .settings import find_workspace, model_option, shared
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..train.loop import Progress, TrainConfig, Trainer
     from ..train.service import SavedModel, TrainingFrames
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _TRAIN_STEPS = 20_000
 _TUNE_STEPS = 2_000
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What the options say of a run. steps and minutes: at most one of them is given."""
-
-    steps: int | None
-    minutes: float | None
-    quantize_from: float
-    learning_rate: float
-    batch: int
-    crop: int
-    seed: int
-    device: str
-    resume: bool
-    force: bool
-
-    def check(self) -> None:
-        if self.steps is not None and self.minutes is not None:
-            raise OptionError("give either --steps or --minutes, not both")
-        if self.resume and (self.steps is not None or self.minutes is not None):
-            raise OptionError("a resumed run keeps its schedule; leave --steps and --minutes out")
-        self._check_device()
-        if self.crop % 64:
-            raise OptionError(f"--crop {self.crop} is no multiple of 64; choose 128 or 256")
-
-    def _check_device(self) -> None:
-        import torch
-
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ProviderMissingError(
-                "torch has no CUDA device here; leave --device cuda out, or install a CUDA build of"
-                " torch on a host with a GPU"
-            )
-
-    def text(self, steps: int) -> str:
-        measured = "" if self.minutes is None else f" (--minutes {self.minutes:g})"
-        shape = f"--batch {self.batch} --crop {self.crop} --device {self.device}"
-        rate = f"--learning-rate {self.learning_rate} --quantize-from {self.quantize_from}"
-        return f"--steps {steps}{measured} {rate} {shape} --seed {self.seed}"
-
-
-def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F], F]:
-    """The options of a schedule, as one argument `schedule` of the command."""
-    options = (
-        click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Length of the run."),
-        click.option("--minutes", type=float, metavar="M", help="As many steps as fit into M."),
-        click.option("--quantize-from", type=float, default=quantize_from, show_default=True,
-                     metavar="SHARE", help="Share of the steps before integer simulation."),
-        click.option("--learning-rate", type=float, default=learning_rate, show_default=True),
-        click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True),
-        click.option("--crop", type=click.IntRange(min=64), default=256, show_default=True),
-        click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu",
-                     show_default=True, help="Where the network trains."),
-        seed_option,
-        click.option("--resume", is_flag=True, help="Continue the run that was stopped."),
-        force_option,
-    )  # fmt: skip
-
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 @click.command()
@@ -182,7 +115,7 @@ class _Job:
         s, steps = self.schedule, self.schedule.steps or self.default_steps
         service.quantize_step(s.quantize_from, steps)  # refuses a bad share before time is spent
         # A start needs its warm-up only where it is long enough to have one.
-        make = _configs(TrainConfig, s, fresh=self.stage == "train")
+        make = configs(TrainConfig, s, fresh=self.stage == "train")
         if s.minutes is not None:
             model, pools = start.network, frames.pools
             share = s.quantize_from
@@ -218,27 +151,6 @@ class _Job:
             "history": trainer.history,
             "parents": service.lineage(start.state),
         }
-
-
-def _configs(
-    make: Callable[..., TrainConfig], s: Schedule, fresh: bool
-) -> Callable[[int], TrainConfig]:
-    from ..train.service import quantize_step
-
-    def config(steps: int) -> TrainConfig:
-        return make(
-            steps=steps,
-            batch=s.batch,
-            crop=s.crop,
-            seed=s.seed,
-            learning_rate=s.learning_rate,
-            warmup=max(1, min(100, steps // 10)),
-            hyper_warmup=min(400, steps // 10) if fresh else 0,
-            device=s.device,
-            quantize_from=quantize_step(s.quantize_from, steps),
-        )
-
-    return config
 
 
 def _games(workspace: Workspace, game: str | None, games: str | None) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
-from ..models.network import Codec, EntropyParameters
+from ..models.network import Codec
 from ..models.spec import BLOCK_CHANNELS, PATCH_CHANNELS, PLANES, CodecSpec
+from ..models.transforms import EntropyParameters
 from .emit import CONTRIB, Emitter, FloatEmitter, QLinearEmitter, Value
 
 OPSET = 17

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from .layers import BIAS_UNIT, IntConv2d
 from .means import mean_colours, start_means
-from .network import BASE_UNIT, DETAIL_UNIT, Codec, initial_fine, initial_step, quality_lambdas
+from .network import Codec, initial_fine, initial_step, quality_lambdas
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS
+from .transforms import BASE_UNIT, DETAIL_UNIT
 
 RANGE = 115.0
 """Units of v that the largest coefficient of a component takes (127 would leave no headroom)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..core.errors import (
 )
 from .activity import activity_factors
 from .bundle import Bundle, read_bundle
+from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
 from .images import Frame, check_frame
 from .sessions import SessionOptions, Sessions
 from .stream import (
@@ -30,49 +30,6 @@ from .stream import (
     parse_stream,
     require_codec,
 )
-
-PLANES = 4
-BLOCK = 16
-Bytes = NDArray[np.uint8]
-Symbols = NDArray[np.int16]
-Grid = tuple[int, int, int, int, int, int, int, int]
-Prior = tuple[Bytes, Bytes]
-"""mean + 128 and fine index of a step's channels, (rows, columns, channels) uint8."""
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Sizes of one frame's tensors: latents (rows, columns), hyper-latents a quarter of it."""
-
-    height: int
-    width: int
-
-    @property
-    def rows(self) -> int:
-        return -(-self.height // BLOCK)
-
-    @property
-    def columns(self) -> int:
-        return -(-self.width // BLOCK)
-
-    @property
-    def hyper_rows(self) -> int:
-        return -(-self.rows // 4)
-
-    @property
-    def hyper_columns(self) -> int:
-        return -(-self.columns // 4)
-
-
-class Step(IntEnum):
-    """The coding steps; their numbers are the patterns of `_native`'s grids.
-
-    FIRST, SECOND: the halves of a checkerboard over the base latents. OTHERS: all other latents.
-    """
-
-    FIRST = 0
-    SECOND = 1
-    OTHERS = 2
 
 
 @dataclass(frozen=True)
@@ -227,11 +184,7 @@ class Codec:
         return np.ascontiguousarray(v[..., : self.bundle.latents])
 
     def _grid(self, g: Geometry, plane: Bytes, step: Step) -> Grid:
-        """The grid of `_native` for a mean or an index of this step."""
-        latents, base = self.bundle.latents, self.bundle.base
-        first, count = (base, latents - base) if step == Step.OTHERS else (0, base)
-        rows, columns, _ = plane.shape
-        return (g.rows, g.columns, latents, rows, columns, first, count, int(step))
+        return step_grid(g, plane, step, self.bundle.latents, self.bundle.base)
 
     def _indexes(self, step: Step, g: Geometry, row: int, index: Bytes) -> Bytes:
         grid = self._grid(g, index, step)

@@ -9,7 +9,8 @@ import numpy as np
 from c3d_export import _arith
 
 from ..core.errors import BundleFormatError, BundleManifestError, C3DError, KnownAnswerError
-from .codec import PLANES, Codec
+from .codec import Codec
+from .geometry import PLANES
 from .images import Frame
 
 HEIGHT, WIDTH = 72, 104

@@ -1,9 +1,7 @@
 """The training loop: rate-distortion optimisation of one network at all its rate points.
 
 Loss of a frame at rate point q: lambda_q * MSE + bpp, MSE in grey levels (that is lambda * 255^2
-times the MSE of frames in 0..1), divided by its running means of the rate point and of the frame, so
-that each of them improves by the same ratio instead of the costliest ruling the others: what counts
-in the end is the mean of decibels, not the logarithm of a mean.
+times the MSE of frames in 0..1), divided by what is usual (`train/balance.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from ..core.errors import CheckpointError
 from ..models.network import Codec, Output, quality_lambdas
+from .balance import Balance
 from .centering import fold_centers, input_means, recenter, unfold_gains
 from .checkpoint import (
     Checkpoint,
@@ -77,11 +76,6 @@ RECENTER_FIRST = (0, 10, 30, 100, 200)
 RECENTER_EVERY = 500
 """Steps at which activations are centred again: often while they still move."""
 
-FRAME_MEMORY = 0.95
-"""Of a frame's running mean: crops of one frame differ much, so that some dozens count."""
-LEAST_FRAME = 0.1
-"""A frame of next to nothing must not outweigh all others."""
-
 Report = Callable[[Progress], None]
 
 
@@ -124,9 +118,8 @@ class Trainer:
         self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
         lambdas = quality_lambdas(model.spec.qualities)
         self.lambdas = torch.tensor(lambdas, device=config.device)
-        self.loss_mean = torch.zeros(model.spec.qualities, device=config.device)
-        # Of each frame, relative to that of its rate point.
-        self.frame_mean = torch.ones(sum(len(p.frames) for p in pools), device=config.device)
+        frames = sum(len(pool.frames) for pool in pools)
+        self.balance = Balance(model.spec.qualities, frames, config.memory, config.device)
         self.step = 0
         self.history: list[dict[str, float]] = []
 
@@ -159,9 +152,7 @@ class Trainer:
         self.step, self.history = state["step"], state["history"]
         self.factors = state["factors"]
         self.optimizer = self._make_optimizer()
-        device = self.config.device
-        self.loss_mean = tensors["loss_mean"].clone().to(device)
-        self.frame_mean = tensors["frame_mean"].clone().to(device)
+        self.balance.restore(tensors)
         self.average = {
             name: _laid_out(tensors[f"average.{name}"], value)
             for name, value in self.model.state_dict().items()
@@ -178,7 +169,7 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = value.detach().clone()
-        tensors["loss_mean"], tensors["frame_mean"] = self.loss_mean, self.frame_mean
+        tensors.update(self.balance.tensors())
         on_host = {name: tensor.cpu() for name, tensor in tensors.items()}
         save_checkpoint(self.path, Checkpoint(self._state(), on_host))
 
@@ -213,25 +204,7 @@ class Trainer:
         # A hyperprior that costs bits before it is of use is switched off for good.
         ramp = min(1.0, (self.step + 1) / max(1, self.config.hyper_warmup))
         loss = self.lambdas[quality] * mse + (output.bits_y + ramp * output.bits_z) / pixels
-        self._remember(quality, loss.detach())
-        ratio = loss / self.loss_mean[quality]
-        weighted = ratio / self.frame_mean[crops.frames].clamp_min(LEAST_FRAME)
-        self._remember_frames(crops.frames, ratio.detach())
-        return weighted.mean(), mse.detach(), bpp.detach()
-
-    def _remember_frames(self, frames: Tensor, ratio: Tensor) -> None:
-        for i in range(len(ratio)):
-            self.frame_mean[frames[i]] += (1 - FRAME_MEMORY) * (
-                ratio[i] - self.frame_mean[frames[i]]
-            )
-
-    def _remember(self, quality: Tensor, loss: Tensor) -> None:
-        """Running means; crops of one rate point count in their order, without leaving the GPU."""
-        for i in range(len(loss)):
-            q = quality[i]
-            old = self.loss_mean[q]
-            keep = torch.where(old > 0, self.config.memory, 0.0)
-            self.loss_mean[q] = keep * old + (1 - keep) * loss[i]
+        return self.balance.weigh(loss, quality, crops.frames).mean(), mse.detach(), bpp.detach()
 
     def train_step(self) -> tuple[float, float, float]:
         """One step; returns mean loss ratio, bpp and MSE of its crops."""

@@ -1,0 +1,103 @@
+"""The options of a run of training: its length, rates, crops and device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..core.errors import OptionError, ProviderMissingError
+from .settings import force_option, seed_option
+
+if TYPE_CHECKING:
+    from ..train.loop import TrainConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the options say of a run. steps and minutes: at most one of them is given."""
+
+    steps: int | None
+    minutes: float | None
+    quantize_from: float
+    learning_rate: float
+    batch: int
+    crop: int
+    seed: int
+    device: str
+    resume: bool
+    force: bool
+
+    def check(self) -> None:
+        if self.steps is not None and self.minutes is not None:
+            raise OptionError("give either --steps or --minutes, not both")
+        if self.resume and (self.steps is not None or self.minutes is not None):
+            raise OptionError("a resumed run keeps its schedule; leave --steps and --minutes out")
+        self._check_device()
+        if self.crop % 64:
+            raise OptionError(f"--crop {self.crop} is no multiple of 64; choose 128 or 256")
+
+    def _check_device(self) -> None:
+        import torch
+
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ProviderMissingError(
+                "torch has no CUDA device here; leave --device cuda out, or install a CUDA build of"
+                " torch on a host with a GPU"
+            )
+
+    def text(self, steps: int) -> str:
+        measured = "" if self.minutes is None else f" (--minutes {self.minutes:g})"
+        shape = f"--batch {self.batch} --crop {self.crop} --device {self.device}"
+        rate = f"--learning-rate {self.learning_rate} --quantize-from {self.quantize_from}"
+        return f"--steps {steps}{measured} {rate} {shape} --seed {self.seed}"
+
+
+def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F], F]:
+    """The options of a schedule, as one argument `schedule` of the command."""
+    options = (
+        click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Length of the run."),
+        click.option("--minutes", type=float, metavar="M", help="As many steps as fit into M."),
+        click.option("--quantize-from", type=float, default=quantize_from, show_default=True,
+                     metavar="SHARE", help="Share of the steps before integer simulation."),
+        click.option("--learning-rate", type=float, default=learning_rate, show_default=True),
+        click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True),
+        click.option("--crop", type=click.IntRange(min=64), default=256, show_default=True),
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu",
+                     show_default=True, help="Where the network trains."),
+        seed_option,
+        click.option("--resume", is_flag=True, help="Continue the run that was stopped."),
+        force_option,
+    )  # fmt: skip
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def configs(
+    make: Callable[..., TrainConfig], s: Schedule, fresh: bool
+) -> Callable[[int], TrainConfig]:
+    from ..train.service import quantize_step
+
+    def config(steps: int) -> TrainConfig:
+        return make(
+            steps=steps,
+            batch=s.batch,
+            crop=s.crop,
+            seed=s.seed,
+            learning_rate=s.learning_rate,
+            warmup=max(1, min(100, steps // 10)),
+            hyper_warmup=min(400, steps // 10) if fresh else 0,
+            device=s.device,
+            quantize_from=quantize_step(s.quantize_from, steps),
+        )
+
+    return config
