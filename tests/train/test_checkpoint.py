@@ -61,6 +61,16 @@ def test_every_prefix_is_refused(saved: Path) -> None:
             load_checkpoint(saved)
 
 
+def test_every_flipped_bit_is_refused(saved: Path) -> None:
+    data = saved.read_bytes()
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        saved.write_bytes(flipped)
+        with pytest.raises(CheckpointError):
+            load_checkpoint(saved)
+
+
 def test_bytes_behind_the_end_are_refused(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes() + b"\0")
     with pytest.raises(CheckpointError):

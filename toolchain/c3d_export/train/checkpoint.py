@@ -5,6 +5,7 @@ One file, replaced atomically, cannot be half old and half new after a kill. No 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..models.network import Codec, build_network
 from ..models.spec import CodecSpec
 from .centering import fold_centers
 
-FORMAT = "c3d-export checkpoint 1"
+FORMAT = "c3d-export checkpoint 2"
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,21 @@ class Checkpoint:
     tensors: dict[str, Tensor]
 
 
+def _digest(state: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of all that a checkpoint holds; the file format has no checksum of its own."""
+    sha = hashlib.sha256(state.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        sha.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes atomically; raises DiskError."""
-    metadata = {"format": FORMAT, "state": json.dumps(checkpoint.state, sort_keys=True)}
+    state = json.dumps(checkpoint.state, sort_keys=True)
     tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
+    metadata = {"format": FORMAT, "state": state, "sha256": _digest(state, tensors)}
     write_bytes_atomic(path, save(tensors, metadata))
 
 
@@ -50,7 +62,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             if metadata.get("format") != FORMAT or len(metadata["state"]) > MAX_JSON_BYTES:
                 raise CheckpointError(f"{path} is no checkpoint of c3d-export")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Checkpoint(json.loads(metadata["state"]), tensors)
+        if metadata.get("sha256") != _digest(metadata["state"], tensors):
+            raise CheckpointError(f"{path} is damaged: its checksum does not hold")
+        return Checkpoint(json.loads(metadata["state"]), tensors)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
 
