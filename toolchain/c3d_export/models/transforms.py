@@ -14,7 +14,7 @@ from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpe
 
 BASE_UNIT, DETAIL_UNIT, CORRECTION_UNIT = 1.5, 1.0, 0.5
 """Grey levels in one unit of each part of the picture. The parts of a sharp edge overshoot the
-range of their sum: units of 1 and 0.5 for the first two cost up to .8 dB (docs/models.md)."""
+range of their sum: units of 1 and 0.5 for the first two cost up to .75 dB (docs/models.md)."""
 
 
 class Analysis(nn.Module):

@@ -13,7 +13,7 @@ ACTIVITY_ONE: Final = 32
 """Activity of a latent of one quantiser step."""
 RAW_CHANNELS: Final = 16
 """The first latents, mean colours among them, keep their values: neighbours predict each other, and
-a companded mean colour is but dark or bright (measured: 4 % of the rate, docs/models.md)."""
+a companded mean colour is but dark or bright (docs/models.md)."""
 FACTOR_ONE: Final = 65536
 """Fixed-point one of the factors."""
 MAX_ACTIVITY_FACTOR: Final = 1 << 23
