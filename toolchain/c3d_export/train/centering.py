@@ -87,12 +87,17 @@ def unfold_gains(model: Codec, frame: Tensor) -> None:
 
 @torch.no_grad()
 def fold_centers(model: nn.Module) -> None:
-    """Puts centres and gains into weights and biases, in place: how networks are kept."""
+    """Puts centres and gains into weights and biases, in place: how networks are kept.
+
+    In the integer simulation the bias takes up what the rounded weights make of the centre, as it
+    did in training; that of the float weights would shift every output (docs/models.md).
+    """
     for module in model.modules():
         if isinstance(module, IntConv2d):
             assert module.bias is not None
             weight, bias = module.in_units()
-            module.bias.copy_(bias / BIAS_UNIT - _moved_bias(weight, module.center))
+            seen = module.effective()[0] if module.quantized else weight
+            module.bias.copy_(bias / BIAS_UNIT - _moved_bias(seen, module.center))
             module.weight.copy_(weight)
             module.center.zero_()
             if module.gain is not None:

@@ -97,6 +97,9 @@ def load_model(path: Path) -> Codec:
     checkpoint = load_checkpoint(path)
     averaged = any(name.startswith("average.") for name in checkpoint.tensors)
     model = restore_model(checkpoint, "average." if averaged else "model.")
+    if averaged:  # of a run; in its integer simulation or before it
+        begun = checkpoint.state.get("config", {}).get("quantize_from", 0)
+        model.quantize(begun < checkpoint.state.get("step", 0))
     fold_centers(model)
     return model
 

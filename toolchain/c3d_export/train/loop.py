@@ -267,6 +267,6 @@ class Trainer:
     def averaged(self) -> Codec:
         """A copy of the network with the averaged weights, in evaluation mode."""
         model = restore_model(Checkpoint(self._state(), self.average), prefix="")
-        fold_centers(model)
         model.quantize(self.config.quantize_from < self.config.steps)
+        fold_centers(model)
         return model.eval()
