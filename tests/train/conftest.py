@@ -51,6 +51,17 @@ def make_nano(pools: list[Pool]) -> MakeModel:
 
 
 @pytest.fixture
+def noisy_nano(make_nano: MakeModel) -> Codec:
+    """With heads that are not zero, so that every unit has a say."""
+    made = make_nano().eval()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.02 * torch.rand(parameter.shape, generator=generator)
+    return made
+
+
+@pytest.fixture
 def make_trainer(make_nano: MakeModel, pools: list[Pool]) -> Callable[..., Trainer]:
     """make_trainer(path=None, **config): in float32, so that results are the same everywhere."""
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
 from c3d_export.models.network import Codec
 from c3d_export.train.centering import fold_centers, input_means, recenter, unfold_gains
 
-MakeModel = Callable[[], Codec]
 FRAME = torch.arange(3 * 64 * 64).reshape(1, 3, 64, 64) % 251.0
 QUALITY = torch.tensor([1])
 
 
 @pytest.fixture
-def model(make_nano: MakeModel) -> Codec:
-    """With heads that are not zero, and steps far from one another."""
-    made = make_nano().eval()
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter += 0.02 * torch.rand(parameter.shape, generator=generator)
-    return made
+def model(noisy_nano: Codec) -> Codec:
+    return noisy_nano
 
 
 @torch.no_grad()
@@ -70,3 +61,22 @@ def test_folding_brings_the_kept_form_back(model: Codec) -> None:
         wanted = 0.0 if name.endswith("center") else 1.0
         assert (buffer == wanted).all(), name
     _assert_like(model, before)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_centres_move_without_a_change_of_the_function(model: Codec, quantized: bool) -> None:
+    """Of the weights and of their average, which are rounded each on its own grid."""
+    unfold_gains(model, FRAME)
+    model.quantize(quantized)
+    with torch.no_grad():
+        other = {name: 1.03 * value for name, value in model.state_dict().items()}
+    kept = Codec(model.spec).eval()
+    kept.load_state_dict(other | {n: b for n, b in model.state_dict().items() if "gain" in n})
+    kept.quantize(quantized)
+    average = {name: value.clone() for name, value in kept.state_dict().items()}
+    before = [_outputs(m)[0] for m in (model, kept)]
+    recenter(model, input_means(model, lambda: _outputs(model)), average)
+    kept.load_state_dict(average)
+    for picture, m in zip(before, (model, kept), strict=True):
+        assert any(bool(b.any()) for n, b in m.named_buffers() if n.endswith("center"))
+        assert float((_outputs(m)[0] - picture).abs().mean()) < 0.02

@@ -46,6 +46,20 @@ def depth_to_space(x: Tensor, r: int) -> Tensor:
     return x.reshape(b, c // (r * r), h * r, w * r)
 
 
+def weight_scale(weight: Tensor, bias: Tensor) -> Tensor:
+    """(outputs,) float: the size of one integer weight step of each output channel.
+
+    The smallest for which weights, their worst sum over activations of 255, and the bias keep
+    their limits. The sum decides in the widest layers only, the bias where a channel's
+    weights are all but zero (a head before its first step). Both are in output units.
+    """
+    size = weight.detach().abs()
+    largest = size.amax((1, 2, 3)).clamp_min(1e-9) / WEIGHT_LIMIT
+    total = size.sum((1, 2, 3)) * (255.0 / SUM_LIMIT)
+    offset = bias.detach().abs() / BIAS_LIMIT
+    return torch.maximum(torch.maximum(largest, total), offset)
+
+
 class IntConv2d(nn.Conv2d):
     """Convolution with output in integer units.
 
@@ -92,18 +106,8 @@ class IntConv2d(nn.Conv2d):
         return weight * self.gain[:, None, None, None], bias * self.gain
 
     def weight_scale(self) -> Tensor:
-        """(outputs,) float: the size of one integer weight step of each output channel.
-
-        The smallest for which weights, their worst sum over activations of 255, and the bias keep
-        their limits. The sum decides in the widest layers only, the bias where a channel's
-        weights are all but zero (a head before its first step).
-        """
-        weight, bias = self.in_units()
-        size = weight.detach().abs()
-        largest = size.amax((1, 2, 3)).clamp_min(1e-9) / WEIGHT_LIMIT
-        total = size.sum((1, 2, 3)) * (255.0 / SUM_LIMIT)
-        offset = bias.detach().abs() / BIAS_LIMIT
-        return torch.maximum(torch.maximum(largest, total), offset)
+        """`weight_scale` of the layer's own weights."""
+        return weight_scale(*self.in_units())
 
     def effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias as the forward pass uses them."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models.layers import BIAS_UNIT, IntConv2d
+from ..models.layers import BIAS_UNIT, IntConv2d, weight_scale
 from ..models.network import Codec
 
 
@@ -43,6 +43,20 @@ def _moved_bias(weight: Tensor, shift: Tensor) -> Tensor:
     return weight.sum((2, 3)) @ shift / BIAS_UNIT
 
 
+def _seen(layer: IntConv2d, weight: Tensor, bias: Tensor) -> Tensor:
+    """A layer's weights (or their average) as the forward pass sees them, in training's units.
+
+    In the integer simulation they are rounded, and it is the rounded ones that meet the centre:
+    what the float weights make of it would shift every output (docs/models.md).
+    """
+    if not layer.quantized:
+        return weight
+    gain = torch.ones_like(bias) if layer.gain is None else layer.gain
+    inside = weight * gain[:, None, None, None]
+    grid = weight_scale(inside, bias * BIAS_UNIT * gain)[:, None, None, None]
+    return (inside / grid).round() * grid / gain[:, None, None, None]
+
+
 @torch.no_grad()
 def recenter(model: nn.Module, means: dict[str, Tensor], average: dict[str, Tensor]) -> None:
     """Moves every layer's centre to the present mean; functions of both weights stay the same.
@@ -54,8 +68,11 @@ def recenter(model: nn.Module, means: dict[str, Tensor], average: dict[str, Tens
             # The gain multiplies bias and weight alike, so it has no part in this.
             shift = means[name] - module.center
             assert module.bias is not None
-            module.bias += _moved_bias(module.weight, shift)
-            average[f"{name}.bias"] += _moved_bias(average[f"{name}.weight"], shift)
+            for weight, bias in (
+                (module.weight, module.bias),
+                (average[f"{name}.weight"], average[f"{name}.bias"]),
+            ):
+                bias += _moved_bias(_seen(module, weight, bias), shift)
             module.center.copy_(means[name])
             average[f"{name}.center"].copy_(means[name])
 
@@ -87,18 +104,15 @@ def unfold_gains(model: Codec, frame: Tensor) -> None:
 
 @torch.no_grad()
 def fold_centers(model: nn.Module) -> None:
-    """Puts centres and gains into weights and biases, in place: how networks are kept.
-
-    In the integer simulation the bias takes up what the rounded weights make of the centre, as it
-    did in training; that of the float weights would shift every output (docs/models.md).
-    """
+    """Puts centres and gains into weights and biases, in place: how networks are kept."""
     for module in model.modules():
         if isinstance(module, IntConv2d):
             assert module.bias is not None
+            moved = _moved_bias(_seen(module, module.weight, module.bias), module.center)
+            module.bias -= moved
             weight, bias = module.in_units()
-            seen = module.effective()[0] if module.quantized else weight
-            module.bias.copy_(bias / BIAS_UNIT - _moved_bias(seen, module.center))
             module.weight.copy_(weight)
+            module.bias.copy_(bias / BIAS_UNIT)
             module.center.zero_()
             if module.gain is not None:
                 module.gain.fill_(1.0)
