@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from c3d_export.models.means import COLOURS, mean_colours
 from c3d_export.models.network import Codec, build_network, first_step_mask
 from c3d_export.models.spec import SIZES
 
-SPEC = replace(SIZES["xsmall"], name="narrow")
+SPEC = SIZES["xsmall"]
 SIDE = 256
 QUALITY = torch.tensor([3])
 
