@@ -1,11 +1,13 @@
 /* The class Tables: a bank as an immutable Python object. */
 #include "arith_binding.h"
-#include "arith_views.h"
 
 struct tables_object {
     PyObject_HEAD
     c3d_arith_tables *bank;
 };
+
+/* An array of shapes is an array of four times as many numbers. */
+_Static_assert(sizeof(c3d_arith_shape) == 4 * sizeof(uint16_t), "a shape has no padding");
 
 const c3d_arith_tables *arith_bank_of(const struct arith_module *state, PyObject *object)
 {
@@ -18,16 +20,21 @@ const c3d_arith_tables *arith_bank_of(const struct arith_module *state, PyObject
 }
 
 static PyObject *make_tables(PyTypeObject *type, const struct arith_view *frequencies,
-                             const struct arith_view *minimums, const struct arith_view *sizes)
+                             const struct arith_view *shapes, int kernel)
 {
     const struct arith_module *state = PyType_GetModuleState(type);
-    if (state == NULL || !arith_views_match(minimums, sizes)) {
+    if (state == NULL) {
+        return NULL;
+    }
+    if (shapes->count % 4 != 0) {
+        PyErr_Format(PyExc_ValueError, "shapes must hold four numbers for each table, not %zu",
+                     shapes->count);
         return NULL;
     }
     c3d_arith_tables *bank = NULL;
     c3d_arith_status status =
-        c3d_arith_tables_create(frequencies->data, frequencies->count, minimums->data,
-                                sizes->data, sizes->count, &bank);
+        c3d_arith_tables_create(frequencies->data, frequencies->count, shapes->data,
+                                shapes->count / 4, (c3d_arith_kernel)kernel, &bank);
     if (status != C3D_ARITH_OK) {
         arith_raise(state, status);
         return NULL;
@@ -44,20 +51,20 @@ static PyObject *make_tables(PyTypeObject *type, const struct arith_view *freque
 
 static PyObject *tables_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"frequencies", "minimums", "sizes", NULL};
-    PyObject *objects[3];
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO:Tables", names, &objects[0],
-                                     &objects[1], &objects[2])) {
+    static char *names[] = {"frequencies", "shapes", "kernel", NULL};
+    PyObject *objects[2];
+    int kernel = C3D_ARITH_KERNEL_AUTO;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|i:Tables", names, &objects[0],
+                                     &objects[1], &kernel)) {
         return NULL;
     }
-    struct arith_view views[3] = {{0}};
+    struct arith_view views[2] = {{0}};
     PyObject *result = NULL;
     if (arith_view_open(&views[0], objects[0], names[0], ARITH_VIEW_UINT32) &&
-        arith_view_open(&views[1], objects[1], names[1], ARITH_VIEW_INT16) &&
-        arith_view_open(&views[2], objects[2], names[2], ARITH_VIEW_UINT16)) {
-        result = make_tables(type, &views[0], &views[1], &views[2]);
+        arith_view_open(&views[1], objects[1], names[1], ARITH_VIEW_UINT16)) {
+        result = make_tables(type, &views[0], &views[1], kernel);
     }
-    arith_views_close(views, 3);
+    arith_views_close(views, 2);
     return result;
 }
 
@@ -75,17 +82,34 @@ static PyObject *tables_count(PyObject *self, void *Py_UNUSED(closure))
     return PyLong_FromSize_t(c3d_arith_tables_count(((struct tables_object *)self)->bank));
 }
 
+static PyObject *tables_kernel(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(
+        (long)c3d_arith_tables_kernel(((struct tables_object *)self)->bank));
+}
+
+static PyObject *tables_nbytes(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(c3d_arith_tables_bytes(((struct tables_object *)self)->bank));
+}
+
 static PyGetSetDef tables_attributes[] = {
     {"count", tables_count, NULL, PyDoc_STR("The number of tables."), NULL},
+    {"kernel", tables_kernel, NULL,
+     PyDoc_STR("The kernel in use, one of the KERNEL_ constants but never KERNEL_AUTO."), NULL},
+    {"nbytes", tables_nbytes, NULL, PyDoc_STR("The memory that the bank takes, in bytes."),
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 PyDoc_STRVAR(tables_doc,
-             "Tables(frequencies, minimums, sizes)\n--\n\n"
-             "An immutable bank of frequency tables.\n\n"
-             "frequencies (uint32): table after table, one for each covered symbol and then the\n"
-             "escape's, each table summing to 4096. minimums (int16): each table's first symbol.\n"
-             "sizes (uint16): how many symbols each covers. Raises ArithError.");
+             "Tables(frequencies, shapes, kernel=KERNEL_AUTO)\n--\n\n"
+             "An immutable bank of 1 to 256 frequency tables, to be shared by threads.\n\n"
+             "shapes (uint16): four numbers for each table: bits (11..16), fold (0..5), and how\n"
+             "many groups of 2^fold values it covers below and above zero (0..511 each).\n"
+             "frequencies (uint32): table after table, the zero's, those of the groups in\n"
+             "ascending order, the escape's. zero + (groups + escape) * 2^fold is 2^bits, and\n"
+             "groups + escape at most 2047. Both are copied. Raises ArithError.");
 
 static PyType_Slot tables_slots[] = {
     {Py_tp_doc, (void *)tables_doc},

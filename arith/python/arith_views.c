@@ -7,18 +7,20 @@
 struct kind {
     const char *codes; /* of the struct module; null for any */
     Py_ssize_t size;   /* 0 for any */
+    int writable;
     const char *text;
 };
 
 /* Both I and L can be an unsigned number of 32 bits; the size decides. */
 static const struct kind kinds[] = {
-    [ARITH_VIEW_UINT32] = {"IL", 4, "uint32"},
-    [ARITH_VIEW_INT16] = {"h", 2, "int16"},
-    [ARITH_VIEW_INT16_OUT] = {"h", 2, "int16"},
-    [ARITH_VIEW_UINT16] = {"H", 2, "uint16"},
-    [ARITH_VIEW_UINT8] = {"B", 1, "uint8"},
-    [ARITH_VIEW_BYTES] = {NULL, 1, "bytes"},
-    [ARITH_VIEW_ANY] = {NULL, 0, "bytes"},
+    [ARITH_VIEW_UINT32] = {"IL", 4, 0, "uint32"},
+    [ARITH_VIEW_UINT32_OUT] = {"IL", 4, 1, "uint32"},
+    [ARITH_VIEW_INT16] = {"h", 2, 0, "int16"},
+    [ARITH_VIEW_INT16_OUT] = {"h", 2, 1, "int16"},
+    [ARITH_VIEW_UINT16] = {"H", 2, 0, "uint16"},
+    [ARITH_VIEW_UINT8] = {"B", 1, 0, "uint8"},
+    [ARITH_VIEW_BYTES] = {NULL, 1, 0, "bytes"},
+    [ARITH_VIEW_ANY] = {NULL, 0, 0, "bytes"},
 };
 
 static int is_native_order(char mark)
@@ -53,7 +55,11 @@ static int check_view(const Py_buffer *buffer, const char *name, enum arith_view
         PyErr_Format(PyExc_ValueError, "%s must be C-contiguous", name);
         return 0;
     }
-    if (kind == ARITH_VIEW_INT16_OUT && buffer->readonly) {
+    if (kinds[kind].size > 1 && (uintptr_t)buffer->buf % (uintptr_t)kinds[kind].size != 0) {
+        PyErr_Format(PyExc_ValueError, "%s must be aligned to its elements", name);
+        return 0;
+    }
+    if (kinds[kind].writable && buffer->readonly) {
         PyErr_Format(PyExc_ValueError, "%s must be writable", name);
         return 0;
     }
@@ -81,6 +87,15 @@ int arith_view_open(struct arith_view *view, PyObject *object, const char *name,
     view->count = (size_t)(kind == ARITH_VIEW_ANY ? view->buffer.len
                                                   : view->buffer.len / view->buffer.itemsize);
     return 1;
+}
+
+int arith_means_open(struct arith_view *view, PyObject *object, const struct arith_view *like)
+{
+    if (object == NULL || object == Py_None) {
+        return 1;
+    }
+    return arith_view_open(view, object, "means", ARITH_VIEW_INT16) &&
+           arith_views_match(like, view);
 }
 
 void arith_views_close(struct arith_view *views, size_t count)

@@ -4,7 +4,6 @@
  * all state in the module.
  */
 #include "arith_binding.h"
-#include "arith_views.h"
 
 void arith_raise(const struct arith_module *state, c3d_arith_status status)
 {
@@ -17,146 +16,6 @@ void arith_raise(const struct arith_module *state, c3d_arith_status status)
     Py_XDECREF(number);
     Py_XDECREF(error);
 }
-
-/* The worst case is six bytes a symbol, so the payload is copied out of a buffer of that size,
- * most of which is never touched. */
-static PyObject *encode_views(const struct arith_module *state, const c3d_arith_tables *bank,
-                              const struct arith_view *symbols,
-                              const struct arith_view *indexes)
-{
-    size_t capacity = c3d_arith_bound(symbols->count);
-    uint8_t *buffer = PyMem_Malloc(capacity);
-    if (buffer == NULL) {
-        return PyErr_NoMemory();
-    }
-    size_t written = 0;
-    c3d_arith_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = c3d_arith_encode(bank, symbols->data, indexes->data, symbols->count, buffer,
-                              capacity, &written);
-    Py_END_ALLOW_THREADS
-    PyObject *result = NULL;
-    if (status == C3D_ARITH_OK) {
-        result = PyBytes_FromStringAndSize((const char *)buffer, (Py_ssize_t)written);
-    } else {
-        arith_raise(state, status);
-    }
-    PyMem_Free(buffer);
-    return result;
-}
-
-PyDoc_STRVAR(encode_doc,
-             "encode(tables, symbols, indexes)\n--\n\n"
-             "Return the payload of symbols (int16), each coded with the table that its index\n"
-             "(uint8) names. Raises ArithError.");
-
-static PyObject *encode(PyObject *module, PyObject *args, PyObject *keywords)
-{
-    static char *names[] = {"tables", "symbols", "indexes", NULL};
-    PyObject *objects[3];
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO:encode", names, &objects[0],
-                                     &objects[1], &objects[2])) {
-        return NULL;
-    }
-    const struct arith_module *state = PyModule_GetState(module);
-    const c3d_arith_tables *bank = arith_bank_of(state, objects[0]);
-    if (bank == NULL) {
-        return NULL;
-    }
-    struct arith_view views[2] = {{0}};
-    PyObject *result = NULL;
-    if (arith_view_open(&views[0], objects[1], names[1], ARITH_VIEW_INT16) &&
-        arith_view_open(&views[1], objects[2], names[2], ARITH_VIEW_UINT8) &&
-        arith_views_match(&views[0], &views[1])) {
-        result = encode_views(state, bank, &views[0], &views[1]);
-    }
-    arith_views_close(views, 2);
-    return result;
-}
-
-static PyObject *decode_views(const struct arith_module *state, const c3d_arith_tables *bank,
-                              const struct arith_view *data, const struct arith_view *indexes,
-                              const struct arith_view *out)
-{
-    c3d_arith_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = c3d_arith_decode(bank, data->data, data->count, indexes->data, out->data,
-                              out->count);
-    Py_END_ALLOW_THREADS
-    if (status != C3D_ARITH_OK) {
-        arith_raise(state, status);
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(decode_doc,
-             "decode(tables, data, indexes, out)\n--\n\n"
-             "Fill out (int16, writable) with the symbols of the payload data; out and indexes\n"
-             "(uint8) have one entry per symbol. Raises ArithError, and then the content of out\n"
-             "is unspecified.");
-
-static PyObject *decode(PyObject *module, PyObject *args, PyObject *keywords)
-{
-    static char *names[] = {"tables", "data", "indexes", "out", NULL};
-    PyObject *objects[4];
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOO:decode", names, &objects[0],
-                                     &objects[1], &objects[2], &objects[3])) {
-        return NULL;
-    }
-    const struct arith_module *state = PyModule_GetState(module);
-    const c3d_arith_tables *bank = arith_bank_of(state, objects[0]);
-    if (bank == NULL) {
-        return NULL;
-    }
-    struct arith_view views[3] = {{0}};
-    PyObject *result = NULL;
-    if (arith_view_open(&views[0], objects[1], names[1], ARITH_VIEW_BYTES) &&
-        arith_view_open(&views[1], objects[2], names[2], ARITH_VIEW_UINT8) &&
-        arith_view_open(&views[2], objects[3], names[3], ARITH_VIEW_INT16_OUT) &&
-        arith_views_match(&views[1], &views[2]) && arith_views_apart(&views[2], &views[0]) &&
-        arith_views_apart(&views[2], &views[1])) {
-        result = decode_views(state, bank, &views[0], &views[1], &views[2]);
-    }
-    arith_views_close(views, 3);
-    return result;
-}
-
-PyDoc_STRVAR(crc32c_doc,
-             "crc32c(data, crc=0)\n--\n\n"
-             "Return the CRC-32C (Castagnoli) of data, going on from the checksum crc of the\n"
-             "bytes before it.");
-
-static PyObject *crc32c(PyObject *Py_UNUSED(module), PyObject *args, PyObject *keywords)
-{
-    static char *names[] = {"data", "crc", NULL};
-    PyObject *object;
-    long long crc = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|L:crc32c", names, &object, &crc)) {
-        return NULL;
-    }
-    if (crc < 0 || crc > 0xFFFFFFFFLL) {
-        PyErr_SetString(PyExc_ValueError, "crc must be an unsigned number of 32 bits");
-        return NULL;
-    }
-    struct arith_view view = {0};
-    if (!arith_view_open(&view, object, names[0], ARITH_VIEW_ANY)) {
-        return NULL;
-    }
-    uint32_t result;
-    Py_BEGIN_ALLOW_THREADS
-    result = c3d_arith_crc32c((uint32_t)crc, view.data, view.count);
-    Py_END_ALLOW_THREADS
-    arith_views_close(&view, 1);
-    return PyLong_FromUnsignedLong(result);
-}
-
-static PyMethodDef methods[] = {
-    {"encode", (PyCFunction)(void (*)(void))encode, METH_VARARGS | METH_KEYWORDS, encode_doc},
-    {"decode", (PyCFunction)(void (*)(void))decode, METH_VARARGS | METH_KEYWORDS, decode_doc},
-    {"crc32c", (PyCFunction)(void (*)(void))crc32c, METH_VARARGS | METH_KEYWORDS, crc32c_doc},
-    {NULL, NULL, 0, NULL},
-};
 
 static const struct {
     const char *name;
@@ -178,12 +37,44 @@ static const struct {
     {"ERR_TABLES_ZERO", C3D_ARITH_ERR_TABLES_ZERO},
     {"ERR_TABLES_SUM", C3D_ARITH_ERR_TABLES_SUM},
     {"ERR_MEMORY", C3D_ARITH_ERR_MEMORY},
+    {"ERR_TABLES_UNITS", C3D_ARITH_ERR_TABLES_UNITS},
+    {"ERR_LANES", C3D_ARITH_ERR_LANES},
+    {"ERR_KERNEL", C3D_ARITH_ERR_KERNEL},
+    {"ERR_VERSION", C3D_ARITH_ERR_VERSION},
+    {"ERR_SLICES", C3D_ARITH_ERR_SLICES},
+    {"ERR_CHECKSUM", C3D_ARITH_ERR_CHECKSUM},
+    {"KERNEL_AUTO", C3D_ARITH_KERNEL_AUTO},
+    {"KERNEL_PORTABLE", C3D_ARITH_KERNEL_PORTABLE},
+    {"KERNEL_AVX2", C3D_ARITH_KERNEL_AVX2},
+    {"KERNEL_AVX512", C3D_ARITH_KERNEL_AVX512},
+    {"MAX_TABLES", C3D_ARITH_MAX_TABLES},
+    {"MIN_BITS", C3D_ARITH_MIN_BITS},
+    {"MAX_BITS", C3D_ARITH_MAX_BITS},
+    {"MAX_FOLD", C3D_ARITH_MAX_FOLD},
+    {"MAX_GROUPS", C3D_ARITH_MAX_GROUPS},
+    {"MAX_UNITS", C3D_ARITH_MAX_UNITS},
+    {"MAX_LANES", C3D_ARITH_MAX_LANES},
+    {"MAX_SLICES", C3D_ARITH_MAX_SLICES},
 };
 
 static int add_constants(PyObject *module)
 {
     for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int add_functions(PyObject *module)
+{
+    PyMethodDef *const methods[] = {
+        arith_encode_methods, arith_decode_methods, arith_table_methods,
+        arith_slice_methods,  arith_crc_methods,
+    };
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (PyModule_AddFunctions(module, methods[i]) != 0) {
             return -1;
         }
     }
@@ -210,9 +101,12 @@ static int module_exec(PyObject *module)
     struct arith_module *state = PyModule_GetState(module);
     state->error = make_error_type();
     state->tables_type = arith_make_tables_type(module);
-    if (state->error == NULL || state->tables_type == NULL ||
+    state->decoder_type = arith_make_decoder_type(module);
+    if (state->error == NULL || state->tables_type == NULL || state->decoder_type == NULL ||
         PyModule_AddObjectRef(module, "ArithError", state->error) != 0 ||
-        PyModule_AddObjectRef(module, "Tables", state->tables_type) != 0) {
+        PyModule_AddObjectRef(module, "Tables", state->tables_type) != 0 ||
+        PyModule_AddObjectRef(module, "Decoder", state->decoder_type) != 0 ||
+        add_functions(module) != 0) {
         return -1;
     }
     return add_constants(module);
@@ -223,6 +117,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     struct arith_module *state = PyModule_GetState(module);
     Py_VISIT(state->error);
     Py_VISIT(state->tables_type);
+    Py_VISIT(state->decoder_type);
     return 0;
 }
 
@@ -231,6 +126,7 @@ static int module_clear(PyObject *module)
     struct arith_module *state = PyModule_GetState(module);
     Py_CLEAR(state->error);
     Py_CLEAR(state->tables_type);
+    Py_CLEAR(state->decoder_type);
     return 0;
 }
 
@@ -249,7 +145,6 @@ static struct PyModuleDef definition = {
     .m_name = "c3d_export._arith",
     .m_doc = PyDoc_STR("The rANS entropy coder and the CRC-32C of the streams."),
     .m_size = sizeof(struct arith_module),
-    .m_methods = methods,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

@@ -1,118 +1,83 @@
-/* The decoder's inner loop in portable C. */
-#include <string.h>
-
+/* The decoder's inner loop in portable C, and the parts of it that every kernel uses. */
 #include "arith_kernels.h"
 
-/* Fills a state that fell below 2^16 with the next word. The word is read in any case: the
- * caller has made sure that it may be. One word is enough, since a pull leaves 16 or more. */
-static inline const uint8_t *refill(uint32_t *state, const uint8_t *cursor)
+/* Takes a value other than zero off a state. Returns 1 for an escape, which leaves its low bits
+ * in those of *value. */
+static inline uint32_t pull_other(const struct arith_table *table, uint32_t *state,
+                                  uint32_t rest, int32_t *value)
 {
-    uint32_t low = *state < ARITH_STATE_LOW;
-    uint32_t filled = *state << 16 | arith_load16(cursor);
-    *state = low ? filled : *state;
-    return cursor + low * ARITH_WORD_BYTES;
+    uint32_t step = table->steps[rest >> table->fold];
+    *state = (step & ARITH_UNIT_MASK) * (*state >> table->bits) +
+             (step >> ARITH_UNIT_BITS & ARITH_UNIT_MASK);
+    int32_t group = (int32_t)(step >> ARITH_GROUP_SHIFT ^ 512u) - 512;
+    int32_t rank = group * (1 << table->fold) + (int32_t)arith_low_bits((int32_t)rest, table->fold);
+    *value = rank + (rank >= 0);
+    return group == ARITH_STEP_ESCAPE;
 }
 
-static inline const uint8_t *pull_raw(uint32_t *state, uint32_t *byte, const uint8_t *cursor)
+/* The branch is often mispredicted, and yet faster than to compute both ways and to choose. */
+static inline uint32_t pull_value(const struct arith_table *table, uint32_t *state,
+                                  int32_t *value)
 {
-    *byte = *state >> ARITH_RAW_BITS & 0xFFu;
-    uint32_t rest = *state & ((1u << ARITH_RAW_BITS) - 1u);
-    *state = *state >> C3D_ARITH_PRECISION << ARITH_RAW_BITS | rest;
-    return refill(state, cursor);
-}
-
-static inline const uint8_t *pull_position(uint32_t *state, const struct arith_table *table,
-                                           uint32_t *position, const uint8_t *cursor)
-{
-    uint32_t slot = *state & (C3D_ARITH_TOTAL - 1u);
-    uint32_t step = table->steps[slot];
-    *position = ARITH_STEP_POSITION(step);
-    if (table->highs != NULL) {
-        *position |= (uint32_t)table->highs[slot] << 8;
+    uint32_t slot = *state & table->mask;
+    if (slot >= table->zero) {
+        return pull_other(table, state, slot - table->zero, value);
     }
-    *state = ARITH_STEP_FREQUENCY(step) * (*state >> C3D_ARITH_PRECISION) +
-             ARITH_STEP_OFFSET(step);
-    return refill(state, cursor);
+    *state = table->zero * (*state >> table->bits) + slot;
+    *value = 0;
+    return 0;
 }
 
-/* Needs ARITH_SYMBOL_BYTES that may be read. `foul` becomes 1 for an escaped value that the
- * table covers: no encoder writes one, and each symbol has one code only. */
-static inline const uint8_t *pull_symbol(uint32_t *state, const struct arith_table *table,
-                                         int16_t *symbol, uint32_t *foul, const uint8_t *cursor)
+void arith_pull_row(struct arith_pull *pull, size_t start, uint32_t width)
 {
-    uint32_t position;
-    cursor = pull_position(state, table, &position, cursor);
-    int32_t value = table->minimum + (int32_t)position;
-    if (position == table->size) {
-        uint32_t low;
-        uint32_t high;
-        cursor = pull_raw(state, &low, cursor);
-        cursor = pull_raw(state, &high, cursor);
-        value = (int32_t)((high << 8 | low) ^ 0x8000u) - 0x8000;
-        *foul |= (uint32_t)(value - table->minimum) < table->size;
+    uint64_t escaped = 0;
+    const uint8_t *cursor = pull->cursor;
+    for (uint32_t lane = 0; lane < width; lane++) {
+        size_t i = start + lane;
+        uint32_t x = pull->states[lane];
+        int32_t value;
+        uint32_t escape = pull_value(&pull->tables->table[pull->indexes[i]], &x, &value);
+        escaped |= (uint64_t)escape << lane;
+        uint32_t mean = pull->means != NULL ? (uint16_t)pull->means[i] : 0u;
+        pull->values[i] = (int16_t)arith_signed((uint32_t)value + mean);
+
+        /* One word is enough: a pull leaves one at least. It is read in any case. */
+        uint32_t low = x < ARITH_STATE_LOW;
+        uint32_t filled = x << 16 | arith_load16(cursor);
+        pull->states[lane] = low ? filled : x;
+        cursor += low * ARITH_WORD_BYTES;
     }
-    *symbol = (int16_t)value;
-    return cursor;
-}
-
-/* The same with any number of bytes left; null where the symbol needs more. */
-static const uint8_t *pull_guarded(uint32_t *state, const struct arith_table *table,
-                                   int16_t *symbol, uint32_t *foul,
-                                   const struct arith_words *words)
-{
-    size_t left = (size_t)(words->end - words->cursor);
-    if (left >= ARITH_SYMBOL_BYTES) {
-        return pull_symbol(state, table, symbol, foul, words->cursor);
+    pull->cursor = cursor;
+    if (escaped != 0) {
+        arith_pull_escapes(pull, start, escaped);
     }
-    uint8_t scratch[ARITH_SYMBOL_BYTES] = {0};
-    memcpy(scratch, words->cursor, left);
-    size_t used = (size_t)(pull_symbol(state, table, symbol, foul, scratch) - scratch);
-    return used <= left ? words->cursor + used : NULL;
 }
 
-/* Pulls whole rows of eight symbols while the worst row can be read, and returns how many.
- * The states are copied so that they can stay in registers. */
-static size_t pull_rows(const c3d_arith_tables *tables, const uint8_t *indexes,
-                        int16_t *symbols, size_t rows, uint32_t *states, uint32_t *foul,
-                        struct arith_words *words)
+void arith_pull_escapes(struct arith_pull *pull, size_t start, uint64_t escaped)
 {
-    uint32_t local[ARITH_MAX_LANES];
-    const uint8_t *cursor = words->cursor;
-    uint32_t any_foul = 0;
-    size_t row = 0;
-    memcpy(local, states, sizeof(local));
-    while (row < rows &&
-           (size_t)(words->end - cursor) >= ARITH_MAX_LANES * ARITH_SYMBOL_BYTES) {
-        ARITH_UNROLL_LANES
-        for (size_t lane = 0; lane < ARITH_MAX_LANES; lane++) {
-            size_t i = row * ARITH_MAX_LANES + lane;
-            cursor = pull_symbol(&local[lane], &tables->table[indexes[i]], &symbols[i],
-                                 &any_foul, cursor);
+    for (size_t i = start; escaped != 0; escaped >>= 1, i++) {
+        if (escaped & 1u) {
+            const struct arith_table *table = &pull->tables->table[pull->indexes[i]];
+            uint32_t mean = pull->means != NULL ? (uint16_t)pull->means[i] : 0u;
+            uint32_t raw = arith_load16(pull->cursor);
+            pull->cursor += ARITH_WORD_BYTES;
+            int32_t value = arith_signed(raw);
+            int32_t rank = arith_rank(value);
+            int32_t group = arith_group(rank, table->fold);
+            uint32_t low = ((uint16_t)pull->values[i] - mean) & ((1u << table->fold) - 1u);
+            pull->foul |= low != arith_low_bits(rank, table->fold) || value == 0 ||
+                          (group >= -(int32_t)table->below && group < (int32_t)table->above);
+            pull->values[i] = (int16_t)arith_signed(raw + mean);
         }
+    }
+}
+
+size_t arith_pull_rows_portable(struct arith_pull *pull, size_t rows)
+{
+    size_t row = 0;
+    while (row < rows && pull->cursor <= pull->limit) {
+        arith_pull_row(pull, row * pull->lanes, pull->lanes);
         row++;
     }
-    memcpy(states, local, sizeof(local));
-    words->cursor = cursor;
-    *foul |= any_foul;
     return row;
-}
-
-c3d_arith_status arith_decode_portable(const c3d_arith_tables *tables, const uint8_t *indexes,
-                                       int16_t *symbols, size_t n, uint32_t *states,
-                                       struct arith_words *words)
-{
-    size_t lanes = arith_lanes(n);
-    size_t i = 0;
-    uint32_t foul = 0;
-    if (lanes == ARITH_MAX_LANES) {
-        i = lanes * pull_rows(tables, indexes, symbols, n / lanes, states, &foul, words);
-    }
-    for (; i < n; i++) {
-        const struct arith_table *table = &tables->table[indexes[i]];
-        words->cursor = pull_guarded(&states[i % lanes], table, &symbols[i], &foul, words);
-        if (words->cursor == NULL) {
-            return C3D_ARITH_ERR_TRUNCATED;
-        }
-    }
-    return foul ? C3D_ARITH_ERR_ESCAPE : C3D_ARITH_OK;
 }

@@ -1,117 +1,100 @@
-/* The encoder's inner loop in portable C. */
-#include <string.h>
-
+/* The encoder's inner loop in portable C, and the parts of it that every kernel uses. */
 #include "arith_kernels.h"
 
-/* Moves the low word of a full state out. The word is stored in any case and the cursor moves
- * only if it counts: a store is cheaper than a branch that cannot be predicted. */
-static inline uint8_t *spill(uint32_t *state, uint32_t limit, uint8_t *cursor)
+/* The difference of a value and its mean, modulo 2^16. */
+static inline int32_t coded_value(const struct arith_push *push, size_t i)
 {
-    uint32_t full = *state >= limit;
-    arith_store16(cursor - ARITH_WORD_BYTES, *state);
-    *state >>= full * 16u;
+    uint32_t mean = push->means != NULL ? (uint16_t)push->means[i] : 0u;
+    return arith_signed((uint16_t)push->values[i] - mean);
+}
+
+/* What is to be pushed on a state: the slots of a value are base + (n << fold | low) for n from
+ * 0 to frequency - 1. */
+struct symbol {
+    uint32_t frequency;
+    uint32_t base;
+    uint32_t low;
+    uint8_t fold;
+    uint8_t bits;
+};
+
+/* The bits of `a` where `choice` is 1 and of `b` where it is 0. Most values are zero and the
+ * others cannot be predicted: nothing here may become a branch. */
+static inline uint32_t choose(uint32_t choice, uint32_t a, uint32_t b)
+{
+    return ((a ^ b) & (0u - choice)) ^ b;
+}
+
+static inline int32_t clamp_group(int32_t group, int32_t reach)
+{
+    group = group < -reach ? -reach : group;
+    return group >= reach ? reach - 1 : group;
+}
+
+/* Returns 1 for a value that the table does not cover. */
+static inline uint32_t find(const struct arith_table *table, int32_t value, struct symbol *found)
+{
+    uint32_t is_zero = value == 0;
+    uint32_t fold = table->fold;
+    int32_t rank = arith_rank(value);
+    uint32_t low = arith_low_bits(rank, fold);
+    uint32_t entry = table->pushes[clamp_group(arith_group(rank, fold), table->reach)];
+    uint32_t start = entry >> ARITH_UNIT_BITS & ARITH_UNIT_MASK;
+    found->frequency = choose(is_zero, table->zero, entry & ARITH_UNIT_MASK);
+    found->base = choose(is_zero, 0, table->zero + (start << fold));
+    found->low = choose(is_zero, 0, low);
+    found->fold = (uint8_t)choose(is_zero, 0, fold);
+    found->bits = table->bits;
+    return entry >> 31 & (is_zero ^ 1u);
+}
+
+/* Puts one value on a state; returns where the words now begin. The word is stored in any case
+ * and the cursor moves only if it counts. */
+static inline uint8_t *push_symbol(const struct symbol *found, uint32_t *state, uint8_t *cursor)
+{
+    uint32_t x = *state;
+    uint32_t full = (uint64_t)x >= (uint64_t)found->frequency << (32u - found->bits);
+    arith_store16(cursor - ARITH_WORD_BYTES, x);
+    x >>= full * 16u;
+    uint32_t quotient = x / found->frequency;
+    uint32_t rest = x - quotient * found->frequency;
+    *state = (quotient << found->bits) + found->base + (rest << found->fold | found->low);
     return cursor - full * ARITH_WORD_BYTES;
 }
 
-static inline uint8_t *push_position(uint32_t *state, const struct arith_push *push,
-                                     uint8_t *cursor)
+void arith_push_escapes(struct arith_push *push, size_t start, uint64_t escaped)
 {
-    cursor = spill(state, push->limit, cursor);
-    uint32_t quotient = (uint32_t)((*state * push->reciprocal) >> 44);
-    *state += quotient * push->complement + push->start;
-    return cursor;
-}
-
-static inline uint8_t *push_raw(uint32_t *state, uint32_t byte, uint8_t *cursor)
-{
-    cursor = spill(state, (uint32_t)1 << (20 + ARITH_RAW_BITS), cursor);
-    uint32_t rest = *state & ((1u << ARITH_RAW_BITS) - 1u);
-    *state = *state >> ARITH_RAW_BITS << C3D_ARITH_PRECISION | byte << ARITH_RAW_BITS | rest;
-    return cursor;
-}
-
-/* Needs ARITH_SYMBOL_BYTES of room below the cursor. The decoder pulls the escape, the low
- * byte and the high byte, so they are pushed the other way round. */
-static inline uint8_t *push_symbol(uint32_t *state, const struct arith_table *table,
-                                   int16_t symbol, uint8_t *cursor)
-{
-    uint32_t position = (uint32_t)(symbol - table->minimum);
-    if (position >= table->size) {
-        uint32_t raw = (uint16_t)symbol;
-        position = table->size;
-        cursor = push_raw(state, raw >> 8, cursor);
-        cursor = push_raw(state, raw & 0xFFu, cursor);
-    }
-    return push_position(state, &table->pushes[position], cursor);
-}
-
-/* The same with any room; null where it is too small. */
-static uint8_t *push_guarded(uint32_t *state, const struct arith_table *table, int16_t symbol,
-                             const uint8_t *floor, uint8_t *cursor)
-{
-    if ((size_t)(cursor - floor) >= ARITH_SYMBOL_BYTES) {
-        return push_symbol(state, table, symbol, cursor);
-    }
-    uint8_t scratch[ARITH_SYMBOL_BYTES];
-    uint8_t *end = scratch + ARITH_SYMBOL_BYTES;
-    uint8_t *first = push_symbol(state, table, symbol, end);
-    size_t used = (size_t)(end - first);
-    if ((size_t)(cursor - floor) < used) {
-        return NULL;
-    }
-    cursor -= used;
-    memcpy(cursor, first, used);
-    return cursor;
-}
-
-/* Pushes whole rows of eight symbols, from row `rows` - 1 down, while there is room for the
- * worst row. The states are copied so that they can stay in registers. */
-static uint8_t *push_rows(const c3d_arith_tables *tables, const int16_t *symbols,
-                          const uint8_t *indexes, size_t *rows, uint32_t *states,
-                          const uint8_t *floor, uint8_t *cursor)
-{
-    uint32_t local[ARITH_MAX_LANES];
-    size_t row = *rows;
-    memcpy(local, states, sizeof(local));
-    while (row > 0 && (size_t)(cursor - floor) >= ARITH_MAX_LANES * ARITH_SYMBOL_BYTES) {
-        row--;
-        for (size_t lane = ARITH_MAX_LANES; lane-- > 0;) {
-            size_t i = row * ARITH_MAX_LANES + lane;
-            cursor = push_symbol(&local[lane], &tables->table[indexes[i]], symbols[i], cursor);
+    for (uint32_t lane = C3D_ARITH_MAX_LANES; escaped != 0 && lane-- > 0;) {
+        if (escaped >> lane & 1u) {
+            push->cursor -= ARITH_WORD_BYTES;
+            arith_store16(push->cursor, (uint32_t)coded_value(push, start + lane));
         }
     }
-    memcpy(states, local, sizeof(local));
-    *rows = row;
-    return cursor;
 }
 
-/* Pushes the symbols `from` - 1 down to `to`; null where the room is too small. */
-static uint8_t *push_range(const c3d_arith_tables *tables, const int16_t *symbols,
-                           const uint8_t *indexes, size_t from, size_t to, size_t lanes,
-                           uint32_t *states, const uint8_t *floor, uint8_t *cursor)
+void arith_push_row(struct arith_push *push, size_t start, uint32_t width)
 {
-    for (size_t i = from; i-- > to && cursor != NULL;) {
-        const struct arith_table *table = &tables->table[indexes[i]];
-        cursor = push_guarded(&states[i % lanes], table, symbols[i], floor, cursor);
+    struct symbol found[C3D_ARITH_MAX_LANES];
+    uint64_t escaped = 0;
+    for (uint32_t lane = 0; lane < width; lane++) {
+        size_t i = start + lane;
+        const struct arith_table *table = &push->tables->table[push->indexes[i]];
+        escaped |= (uint64_t)find(table, coded_value(push, i), &found[lane]) << lane;
     }
-    return cursor;
+    arith_push_escapes(push, start, escaped);
+    uint8_t *cursor = push->cursor;
+    for (uint32_t lane = width; lane-- > 0;) {
+        cursor = push_symbol(&found[lane], &push->states[lane], cursor);
+    }
+    push->cursor = cursor;
 }
 
-uint8_t *arith_encode_portable(const c3d_arith_tables *tables, const int16_t *symbols,
-                               const uint8_t *indexes, size_t n, uint32_t *states,
-                               uint8_t *floor, uint8_t *end)
+size_t arith_push_rows_portable(struct arith_push *push, size_t rows)
 {
-    size_t lanes = arith_lanes(n);
-    if (lanes == 1) {
-        return push_range(tables, symbols, indexes, n, 0, lanes, states, floor, end);
+    size_t done = 0;
+    while (done < rows && push->cursor >= push->limit) {
+        done++;
+        arith_push_row(push, (rows - done) * push->lanes, push->lanes);
     }
-    size_t rows = n / lanes;
-    uint8_t *cursor =
-        push_range(tables, symbols, indexes, n, rows * lanes, lanes, states, floor, end);
-    if (cursor != NULL) {
-        cursor = push_rows(tables, symbols, indexes, &rows, states, floor, cursor);
-        cursor = push_range(tables, symbols, indexes, rows * lanes, 0, lanes, states, floor,
-                            cursor);
-    }
-    return cursor;
+    return done;
 }

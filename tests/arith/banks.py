@@ -1,5 +1,6 @@
-"""Banks, symbols and short names for the tests of the entropy coder."""
+"""Banks, values and short names for the tests of the entropy coder."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -9,91 +10,145 @@ import numpy.typing as npt
 
 from c3d_export import _arith
 
-from .reference import TOTAL, Table
+from .reference import Table
 
-Symbols: TypeAlias = npt.NDArray[np.int16]
+Values: TypeAlias = npt.NDArray[np.int16]
 Indexes: TypeAlias = npt.NDArray[np.uint8]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+FLAT = Table(11, 0, 1, (1024, 512, 256, 256))
+"""One group of one value on each side of zero, and round numbers."""
+
+KERNELS = [k for k in (1, 2, 3) if _arith.kernel_available(k)]
+
+LANES = [1, 2, 4, 8, 16, 32, 64]
 
 
-def compile_bank(tables: Sequence[Table]) -> _arith.Tables:
+def shape_of(table: Table) -> tuple[int, int, int, int]:
+    """Return the bits, fold, and the groups below and above zero."""
+    above = len(table.frequencies) - 2 - table.below
+    return table.bits, table.fold, table.below, above
+
+
+def compile_bank(tables: Sequence[Table], kernel: int = _arith.KERNEL_AUTO) -> _arith.Tables:
     """Hand a bank to the C library."""
     frequencies = [f for table in tables for f in table.frequencies]
-    return _arith.Tables(
-        np.array(frequencies, np.uint32),
-        np.array([table.minimum for table in tables], np.int16),
-        np.array([table.size for table in tables], np.uint16),
-    )
+    shapes = [shape_of(table) for table in tables]
+    return _arith.Tables(np.array(frequencies, np.uint32), np.array(shapes, np.uint16), kernel)
 
 
-def quantize(probabilities: Sequence[float]) -> tuple[int, ...]:
-    """Round probabilities to frequencies of 1 or more that sum to 4096, losing few bits."""
-    frequencies = [max(1, round(p * TOTAL)) for p in probabilities]
-    while (excess := sum(frequencies) - TOTAL) != 0:
-        sign = 1 if excess < 0 else -1
-        costs = [
-            -p * math.log2((f + sign) / f) if f + sign > 0 else math.inf
-            for p, f in zip(probabilities, frequencies, strict=True)
-        ]
-        frequencies[costs.index(min(costs))] += sign
-    return tuple(frequencies)
+@functools.cache
+def gaussian(scale: float) -> Floats:
+    """Return the probabilities of 0, 1, 2, ... of a rounded Gaussian, to seven deviations."""
+    edges = (np.arange(math.ceil(7 * scale) + 32) - 0.5) / (scale * math.sqrt(2))
+    tails = np.array([0.5 * math.erfc(edge) for edge in edges])
+    return np.asarray(tails[:-1] - tails[1:], np.float64)
 
 
-def gaussian(scale: float, symbol: int) -> float:
-    """Return the probability that a rounded Gaussian of this scale is this symbol."""
-    z = abs(symbol)
-    unit = scale * math.sqrt(2)
-    return 0.5 * (math.erfc((z - 0.5) / unit) - math.erfc((z + 0.5) / unit))
+def symmetric_table(scale: float, fold: int, groups: int) -> tuple[Table, float]:
+    """Return a table for a rounded Gaussian, and the bits that a value costs with it."""
+    half = gaussian(scale)
+    covered = np.append(half[1:], np.zeros(groups << fold))[: groups << fold]
+    side = covered.reshape(groups, -1).sum(1)
+    escape = max(0.0, 1 - half[0] - 2 * side.sum())
+    shares = np.concatenate([[half[0]], side[::-1], side, [escape]])
+    out = np.zeros(len(shares), np.uint32)
+    weights = np.rint(shares * 2**31).astype(np.uint32)
+    bits = _arith.build_table(weights, fold, groups, groups, out)
+    costs = bits - np.log2(out)
+    costs[-1] += 16
+    return Table(bits, fold, groups, tuple(out.tolist())), float(shares @ costs)
 
 
+@functools.cache
 def gaussian_table(scale: float) -> Table:
-    """Return the table of a Gaussian, as wide as a frequency of half a unit reaches."""
-    reach = 1
-    while reach < 400 and gaussian(scale, reach + 1) > 0.5 / TOTAL:
-        reach += 1
-    body = [gaussian(scale, k) for k in range(-reach, reach + 1)]
-    return Table(-reach, quantize([*body, max(0.0, 1 - sum(body))]))
+    """Return the cheapest table for a rounded Gaussian, of some folds and reaches."""
+    tried = []
+    for fold in range(6 if scale >= 4 else 1):
+        for spread in (2, 2.5, 3, 3.5, 4, 5, 6):
+            groups = math.ceil(spread * scale / 2**fold)
+            if groups <= 511:
+                tried.append(symmetric_table(scale, fold, groups))
+    return min(tried, key=lambda entry: entry[1])[0]
 
 
-def random_table(rng: np.random.Generator, size: int) -> Table:
-    """Return a table of `size` symbols anywhere in int16, from flat to very peaked."""
-    weights = rng.random(size + 1) ** rng.integers(1, 12)
-    extra = np.floor(weights / weights.sum() * (TOTAL - size - 1)).astype(int)
-    extra[rng.integers(size + 1)] += TOTAL - size - 1 - int(extra.sum())
-    minimum = int(rng.integers(-32768, 32768 - size + 1))
-    return Table(minimum, tuple(int(f) + 1 for f in extra))
+def share(rng: np.random.Generator, total: int, n: int) -> list[int]:
+    """Return n numbers of 1 or more that sum to the total, from flat to very peaked."""
+    weights = rng.random(n) ** rng.integers(1, 12)
+    extra = np.floor(weights / weights.sum() * (total - n)).astype(int)
+    extra[rng.integers(n)] += total - n - int(extra.sum())
+    return [int(e) + 1 for e in extra]
+
+
+def random_table(
+    rng: np.random.Generator, bits: int | None = None, fold: int | None = None
+) -> Table:
+    """Return a table of any shape; bits and fold can be given."""
+    bits = int(rng.integers(11, 17)) if bits is None else bits
+    fold = int(rng.integers(0, 6)) if fold is None else fold
+    most = min(2047, (2**bits - 1) >> fold)
+    units = int(rng.integers(1, most + 1)) if rng.random() < 0.7 else most
+    widest = 511 if rng.random() < 0.5 else 12
+    below = int(rng.integers(0, min(widest, units - 1) + 1))
+    above = int(rng.integers(0, min(widest, units - 1 - below) + 1))
+    others = share(rng, units, below + above + 1)
+    return Table(bits, fold, below, (2**bits - (units << fold), *others))
 
 
 def random_bank(rng: np.random.Generator, count: int) -> list[Table]:
-    """Return tables of random sizes, one in two of them narrow."""
-    widest = [1024 if rng.random() < 0.5 else 40 for _ in range(count)]
-    return [random_table(rng, int(rng.integers(1, w + 1))) for w in widest]
+    """Return so many tables of any shapes."""
+    return [random_table(rng) for _ in range(count)]
 
 
-def random_symbols(
+def random_values(
     rng: np.random.Generator, tables: Sequence[Table], n: int, escapes: float = 0.02
-) -> tuple[Symbols, Indexes]:
-    """Return symbols drawn from the tables, with a share of them anywhere in int16."""
+) -> tuple[Values, Indexes]:
+    """Return values drawn from the tables, with a share of them anywhere in int16."""
     indexes = rng.integers(0, len(tables), n).astype(np.uint8)
-    symbols = rng.integers(-32768, 32768, n).astype(np.int16)
+    values = rng.integers(-32768, 32768, n).astype(np.int16)
     for t, table in enumerate(tables):
         inside = (indexes == t) & (rng.random(n) >= escapes)
         weights = np.array(table.frequencies[:-1], float)
-        drawn = rng.choice(table.size, int(inside.sum()), p=weights / weights.sum())
-        symbols[inside] = (drawn + table.minimum).astype(np.int16)
-    return symbols, indexes
+        weights[1:] *= 2**table.fold
+        drawn = rng.choice(len(weights), int(inside.sum()), p=weights / weights.sum())
+        low = rng.integers(0, 2**table.fold, len(drawn))
+        rank = (drawn - 1 - table.below) * 2**table.fold + low
+        values[inside] = np.where(drawn == 0, 0, rank + (rank >= 0)).astype(np.int16)
+    return values, indexes
 
 
-def decode(tables: _arith.Tables, payload: bytes, indexes: Indexes) -> Symbols:
+def random_means(rng: np.random.Generator, n: int) -> Values:
+    """Return means anywhere in int16: with them the sums wrap around."""
+    return rng.integers(-32768, 32768, n).astype(np.int16)
+
+
+def encode(
+    tables: _arith.Tables,
+    values: Values,
+    indexes: Indexes,
+    means: Values | None = None,
+    lanes: int = 0,
+) -> bytes:
+    """Return the payload of one part."""
+    return _arith.encode([(tables, values, indexes, means)], lanes)
+
+
+def decode(
+    tables: _arith.Tables, payload: bytes, indexes: Indexes, means: Values | None = None
+) -> Values:
     """Decode into an array filled with a value that a lazy decoder would leave behind."""
     out = np.full(len(indexes), 0x5A5A, np.int16)
-    _arith.decode(tables, payload, indexes, out)
+    checksum = _arith.decode(tables, payload, indexes, out, means)
+    assert checksum == _arith.checksum(out)
     return out
 
 
-def status_of(tables: _arith.Tables, payload: bytes, indexes: Indexes) -> int:
+def status_of(
+    tables: _arith.Tables, payload: bytes, indexes: Indexes, means: Values | None = None
+) -> int:
     """Return the status that decoding ends with."""
     try:
-        decode(tables, payload, indexes)
+        decode(tables, payload, indexes, means)
     except _arith.ArithError as error:
         return error.status
     return _arith.OK

@@ -1,144 +1,224 @@
 /*
- * What the Python binding cannot reach: null pointers, exact capacities, too many symbols, no
- * memory. The sources are compiled with malloc named checks_malloc. Prints the status numbers
- * that it saw; exits with 1 and a line for the first check that fails.
+ * What the Python binding cannot reach: null pointers, exact capacities, too many values, no
+ * memory, and the order of the checks. All are given wrong at first and put right one by one,
+ * in the order in which the header lists the errors.
+ *
+ * The sources are compiled with malloc and free named checks_malloc and checks_free. Prints the
+ * numbers of the statuses that it saw; exits with 1 and a line for the first that is wrong.
  */
-#include <stdio.h>
-#include <string.h>
+#include "c_checks.h"
 
-#include "c3d_arith.h"
-
+#undef malloc /* this file's own are the real ones */
+#undef free
 void *calloc(size_t count, size_t size);
+void free(void *block);
 void *checks_malloc(size_t size);
+void checks_free(void *block);
 
-static int memory_is_full;
+static int allocations;
+static int full_from = 1 << 30; /* the first allocation that fails */
 
 void *checks_malloc(size_t size)
 {
-    return memory_is_full ? NULL : calloc(1, size);
+    void *block = allocations < full_from ? calloc(1, size) : NULL;
+    allocations++;
+    return block;
 }
 
-#define CHECK(condition)                                      \
-    do {                                                      \
-        if (!(condition)) {                                   \
-            printf("line %d: %s\n", __LINE__, #condition);    \
-            return 1;                                         \
-        }                                                     \
-    } while (0)
-
-#define STATUS(call, expected)                                       \
-    do {                                                             \
-        c3d_arith_status seen = (call);                              \
-        if (seen != (expected)) {                                    \
-            printf("line %d: %s: %d\n", __LINE__, #call, (int)seen); \
-            return 1;                                                \
-        }                                                            \
-        printf("%d\n", (int)seen);                                   \
-    } while (0)
-
-static const uint32_t frequencies[2] = {4095, 1};
-static const int16_t minimums[1] = {0};
-static const uint16_t sizes[1] = {1};
-
-enum { MOST = 1100 };
-static int16_t symbols[MOST];
-static int16_t decoded[MOST];
-static uint8_t indexes[MOST];
-static uint8_t out[32 + 6 * MOST];
-
-static int check_create(c3d_arith_tables **tables)
+void checks_free(void *block)
 {
-    STATUS(c3d_arith_tables_create(NULL, 2, minimums, sizes, 1, tables), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_tables_create(frequencies, 2, NULL, sizes, 1, tables),
-           C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_tables_create(frequencies, 2, minimums, NULL, 1, tables),
-           C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_tables_create(frequencies, 2, minimums, sizes, 1, NULL),
-           C3D_ARITH_ERR_ARGUMENT);
-    memory_is_full = 1;
-    STATUS(c3d_arith_tables_create(frequencies, 2, minimums, sizes, 1, tables),
-           C3D_ARITH_ERR_MEMORY);
-    CHECK(*tables == NULL);
-    memory_is_full = 0;
-    STATUS(c3d_arith_tables_create(frequencies, 2, minimums, sizes, 1, tables), C3D_ARITH_OK);
-    CHECK(c3d_arith_tables_count(*tables) == 1 && c3d_arith_tables_count(NULL) == 0);
-    return 0;
+    allocations -= block != NULL;
+    free(block);
 }
 
-static int check_pointers(const c3d_arith_tables *t)
-{
-    size_t w = 9;
-    STATUS(c3d_arith_encode(NULL, symbols, indexes, 1, out, 10, &w), C3D_ARITH_ERR_ARGUMENT);
-    CHECK(w == 0);
-    STATUS(c3d_arith_encode(t, NULL, indexes, 1, out, 10, &w), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_encode(t, symbols, NULL, 1, out, 10, &w), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_encode(t, symbols, indexes, 1, NULL, 10, &w), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_encode(t, symbols, indexes, 1, out, 10, NULL), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_encode(t, NULL, NULL, 0, NULL, 0, &w), C3D_ARITH_OK);
-    STATUS(c3d_arith_decode(NULL, out, 4, indexes, symbols, 1), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_decode(t, NULL, 4, indexes, symbols, 1), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_decode(t, out, 4, NULL, symbols, 1), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_decode(t, out, 4, indexes, NULL, 1), C3D_ARITH_ERR_ARGUMENT);
-    STATUS(c3d_arith_decode(t, NULL, 0, indexes, symbols, 1), C3D_ARITH_ERR_TRUNCATED);
-    STATUS(c3d_arith_decode(t, NULL, 0, NULL, NULL, 0), C3D_ARITH_OK);
-    return 0;
-}
+static const uint32_t plain[2] = {2047, 1};
+static const c3d_arith_shape shape = {11, 0, 0, 0};
 
-static int check_too_many(const c3d_arith_tables *t)
+static c3d_arith_status create(const uint32_t *frequencies, size_t length,
+                               const c3d_arith_shape *shapes, size_t count, int kernel)
 {
-    size_t w;
-    size_t n = C3D_ARITH_MAX_SYMBOLS + 1;
-    STATUS(c3d_arith_encode(t, symbols, indexes, n, out, 10, &w), C3D_ARITH_ERR_LENGTH);
-    STATUS(c3d_arith_decode(t, out, 4, indexes, symbols, n), C3D_ARITH_ERR_LENGTH);
-    CHECK(c3d_arith_bound(n) == 0 && c3d_arith_bound(0) == 0);
-    CHECK(c3d_arith_bound(1) == 10 && c3d_arith_bound(1024) == 32 + 6 * 1024);
-    return 0;
-}
-
-/* Every capacity from 0 on is refused until the exact one, which gives the same bytes. */
-static int check_capacity(const c3d_arith_tables *t, size_t n)
-{
-    static uint8_t exact[sizeof(out)];
-    size_t length;
-    size_t w;
-    STATUS(c3d_arith_encode(t, symbols, indexes, n, out, sizeof(out), &length), C3D_ARITH_OK);
-    for (size_t capacity = 0; capacity < length; capacity++) {
-        memset(exact, 0xA5, sizeof(exact));
-        CHECK(c3d_arith_encode(t, symbols, indexes, n, exact, capacity, &w) ==
-              C3D_ARITH_ERR_CAPACITY);
-        CHECK(w == 0 && exact[capacity] == 0xA5);
+    c3d_arith_tables *tables = (c3d_arith_tables *)(void *)&allocations;
+    c3d_arith_status status = c3d_arith_tables_create(frequencies, length, shapes, count,
+                                                      (c3d_arith_kernel)kernel, &tables);
+    if ((status == C3D_ARITH_OK) != (tables != NULL)) {
+        printf("status %d, but the tables are %p\n", (int)status, (void *)tables);
+        return (c3d_arith_status)99;
     }
-    STATUS(c3d_arith_encode(t, symbols, indexes, n, exact, 0, &w), C3D_ARITH_ERR_CAPACITY);
-    STATUS(c3d_arith_encode(t, symbols, indexes, n, exact, length, &w), C3D_ARITH_OK);
-    CHECK(w == length && memcmp(exact, out, length) == 0);
-    STATUS(c3d_arith_decode(t, exact, length, indexes, decoded, n), C3D_ARITH_OK);
-    CHECK(memcmp(decoded, symbols, n * sizeof(symbols[0])) == 0);
+    c3d_arith_tables_destroy(tables);
+    return status;
+}
+
+static int check_create_order(void)
+{
+    static const uint32_t zero[4] = {1, 0, 3000, 1};
+    static const uint32_t units[4] = {1, 1, 3000, 1};
+    static const uint32_t sum[4] = {1, 1, 2000, 1};
+    c3d_arith_shape wrong = {17, 6, 512, 512};
+    STATUS(create(NULL, 0, &wrong, 0, 4), C3D_ARITH_ERR_ARGUMENT);
+    STATUS(create(zero, 0, NULL, 0, 4), C3D_ARITH_ERR_ARGUMENT);
+    STATUS(create(zero, 0, &wrong, 0, 4), C3D_ARITH_ERR_KERNEL);
+    STATUS(create(zero, 0, &wrong, 0, -1), C3D_ARITH_ERR_KERNEL);
+    STATUS(create(zero, 0, &wrong, 0, 1), C3D_ARITH_ERR_TABLES_COUNT);
+    STATUS(create(zero, 0, &wrong, 257, 1), C3D_ARITH_ERR_TABLES_COUNT);
+    STATUS(create(zero, 0, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_RANGE);
+    wrong.bits = 10;
+    wrong.fold = 0;
+    STATUS(create(zero, 0, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_RANGE);
+    wrong.bits = 11;
+    wrong.fold = 6;
+    STATUS(create(zero, 0, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_RANGE);
+    wrong.fold = 0;
+    STATUS(create(zero, 0, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_SIZE);
+    wrong.below = 1;
+    STATUS(create(zero, 0, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_SIZE);
+    wrong.above = 1;
+    STATUS(create(zero, 3, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_LENGTH);
+    STATUS(create(zero, 5, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_LENGTH);
+    STATUS(create(zero, 4, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_ZERO);
+    STATUS(create(units, 4, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_UNITS);
+    full_from = 0;
+    STATUS(create(sum, 4, &wrong, 1, 1), C3D_ARITH_ERR_TABLES_SUM);
+    full_from = 1 << 30;
+    STATUS(c3d_arith_tables_create(plain, 2, &shape, 1, C3D_ARITH_KERNEL_AUTO, NULL),
+           C3D_ARITH_ERR_ARGUMENT);
     return 0;
 }
 
-static int check_texts(void)
+/* The faults of the first table come before those of the second. */
+static int check_table_by_table(void)
 {
-    for (int a = 0; a <= C3D_ARITH_ERR_MEMORY; a++) {
-        const char *text = c3d_arith_status_text((c3d_arith_status)a);
-        CHECK(strcmp(text, c3d_arith_status_text((c3d_arith_status)99)) != 0);
-        for (int b = 0; b < a; b++) {
-            CHECK(strcmp(text, c3d_arith_status_text((c3d_arith_status)b)) != 0);
+    const c3d_arith_shape shapes[2] = {{11, 0, 0, 0}, {11, 0, 0, 0}};
+    const c3d_arith_shape second[2] = {{11, 0, 0, 0}, {11, 7, 0, 0}};
+    const uint32_t sum_then_zero[4] = {2046, 1, 0, 1};
+    const uint32_t second_sum[4] = {2047, 1, 2046, 1};
+    STATUS(create(sum_then_zero, 4, second, 2, 1), C3D_ARITH_ERR_TABLES_RANGE);
+    STATUS(create(sum_then_zero, 4, shapes, 2, 1), C3D_ARITH_ERR_TABLES_SUM);
+    STATUS(create(second_sum, 4, shapes, 2, 1), C3D_ARITH_ERR_TABLES_SUM);
+    return 0;
+}
+
+/* Each allocation fails in turn until none does; nothing of a failure is kept. */
+static int check_memory(void)
+{
+    int failures = 0;
+    for (full_from = 0;; full_from++) {
+        int before = allocations;
+        c3d_arith_status status = create(plain, 2, &shape, 1, 0);
+        if (status == C3D_ARITH_OK) {
+            CHECK(allocations == before);
+            break;
+        }
+        STATUS(status, C3D_ARITH_ERR_MEMORY);
+        allocations = 0;
+        failures++;
+    }
+    CHECK(failures == 1);
+    full_from = 1 << 30;
+    return 0;
+}
+
+/* The builder's table of any weights is a valid bank; the heavier of two groups never has less.
+ * Shares of uneven weights sum to more than there is, since none is below one; of even ones to
+ * less. */
+static int check_built(uint32_t seed, uint16_t fold, uint32_t uneven)
+{
+    enum { GROUPS = 20, ENTRIES = 2 * GROUPS + 2 };
+    uint32_t weights[ENTRIES];
+    uint32_t frequencies[ENTRIES];
+    c3d_arith_shape built = {0, fold, GROUPS, GROUPS};
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        weights[i] = 1000 + (seed >> 24) + uneven * (seed >> (seed >> 8) % 31) / 2;
+    }
+    STATUS(c3d_arith_table_build(weights, &built, frequencies), C3D_ARITH_OK);
+    STATUS(create(frequencies, ENTRIES, &built, 1, 0), C3D_ARITH_OK);
+    for (int a = 1; a < ENTRIES; a++) {
+        for (int b = 1; b < ENTRIES; b++) {
+            CHECK(weights[a] <= weights[b] || frequencies[a] >= frequencies[b]);
         }
     }
     return 0;
 }
 
-int main(void)
+/* The limits themselves are allowed. */
+static int check_largest(void)
 {
+    static uint32_t frequencies[256 * 1024];
+    static c3d_arith_shape shapes[256];
     c3d_arith_tables *tables;
-    for (int i = 0; i < MOST; i++) {
-        symbols[i] = (int16_t)(i % 5 == 0 ? i * 31 - 16000 : 0);
+    for (size_t t = 0; t < 256; t++) {
+        shapes[t] = (c3d_arith_shape){16, 5, 511, 511};
+        for (size_t i = 0; i < 1024; i++) {
+            frequencies[1024 * t + i] = i == 1023 ? 1025 : i > 0 ? 1 : 65536 - 2047 * 32;
+        }
     }
-    int failed = check_create(&tables) || check_pointers(tables) || check_too_many(tables) ||
-                 check_capacity(tables, 1) || check_capacity(tables, 50) ||
-                 check_capacity(tables, MOST) || check_texts() ||
-                 c3d_arith_crc32c(0, NULL, 0) != 0;
+    STATUS(c3d_arith_tables_create(frequencies, 256 * 1024, shapes, 256, C3D_ARITH_KERNEL_AUTO,
+                                   &tables),
+           C3D_ARITH_OK);
+    CHECK(c3d_arith_tables_count(tables) == 256);
+    CHECK(c3d_arith_tables_kernel(tables) != C3D_ARITH_KERNEL_AUTO);
+    CHECK(c3d_arith_kernel_available(c3d_arith_tables_kernel(tables)));
+    CHECK(c3d_arith_tables_bytes(tables) < (size_t)5 << 20);
     c3d_arith_tables_destroy(tables);
     c3d_arith_tables_destroy(NULL);
-    return failed;
+    CHECK(c3d_arith_tables_count(NULL) == 0 && c3d_arith_tables_bytes(NULL) == 0);
+    CHECK(c3d_arith_tables_kernel(NULL) == C3D_ARITH_KERNEL_AUTO);
+    return 0;
+}
+
+static int check_build(void)
+{
+    static uint32_t weights[1024];
+    static uint32_t frequencies[1024];
+    c3d_arith_shape built = {99, 6, 512, 512};
+    STATUS(c3d_arith_table_build(NULL, &built, frequencies), C3D_ARITH_ERR_ARGUMENT);
+    STATUS(c3d_arith_table_build(weights, NULL, frequencies), C3D_ARITH_ERR_ARGUMENT);
+    STATUS(c3d_arith_table_build(weights, &built, NULL), C3D_ARITH_ERR_ARGUMENT);
+    STATUS(c3d_arith_table_build(weights, &built, frequencies), C3D_ARITH_ERR_TABLES_RANGE);
+    built.fold = 0;
+    STATUS(c3d_arith_table_build(weights, &built, frequencies), C3D_ARITH_ERR_TABLES_SIZE);
+    built.below = 511;
+    STATUS(c3d_arith_table_build(weights, &built, frequencies), C3D_ARITH_ERR_TABLES_SIZE);
+    built.above = 511;
+    STATUS(c3d_arith_table_build(weights, &built, frequencies), C3D_ARITH_ERR_TABLES_ZERO);
+    weights[1023] = UINT32_MAX;
+    for (uint16_t fold = 0; fold <= 5; fold++) {
+        built = (c3d_arith_shape){0, fold, 511, 511};
+        STATUS(c3d_arith_table_build(weights, &built, frequencies), C3D_ARITH_OK);
+        CHECK(built.bits == 11 + fold);
+        STATUS(create(frequencies, 1024, &built, 1, 0), C3D_ARITH_OK);
+    }
+    for (uint32_t seed = 0; seed < 60; seed++) {
+        CHECK(!check_built(seed, (uint16_t)(seed % 6), seed % 2));
+    }
+    /* A table of zeros can have all the bits. */
+    const uint32_t zeros[2] = {UINT32_MAX, 0};
+    built = (c3d_arith_shape){0, 0, 0, 0};
+    STATUS(c3d_arith_table_build(zeros, &built, frequencies), C3D_ARITH_OK);
+    CHECK(built.bits == 16 && frequencies[0] == 65535 && frequencies[1] == 1);
+    return 0;
+}
+
+static int check_texts(void)
+{
+    const char *unknown = c3d_arith_status_text((c3d_arith_status)99);
+    CHECK(strcmp(unknown, c3d_arith_status_text((c3d_arith_status)-1)) == 0);
+    for (int a = 0; a <= C3D_ARITH_ERR_CHECKSUM; a++) {
+        const char *text = c3d_arith_status_text((c3d_arith_status)a);
+        CHECK(text[0] != '\0' && text[strlen(text) - 1] != '.');
+        CHECK(strcmp(text, unknown) != 0);
+        for (int b = 0; b < a; b++) {
+            CHECK(strcmp(text, c3d_arith_status_text((c3d_arith_status)b)) != 0);
+        }
+    }
+    CHECK(strcmp(unknown, c3d_arith_status_text((c3d_arith_status)(C3D_ARITH_ERR_CHECKSUM + 1))) ==
+          0);
+    return 0;
+}
+
+int main(void)
+{
+    return check_create_order() || check_table_by_table() || check_memory() || check_largest() ||
+           check_build() || check_texts() || check_payloads() || check_damage() ||
+           check_slices() || check_kernels() || allocations != 0;
 }

@@ -1,66 +1,84 @@
-"""The C library by itself, under the sanitizers: its interface, and the fuzz targets."""
+"""The C library by itself: its interface, under several compilers, sanitizers and processors."""
 
+from __future__ import annotations
+
+import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from c3d_export import _arith
-
-from .test_statuses import IN_C
-
-HERE = Path(__file__).parent
-ARITH = HERE.parents[1] / "arith"
-COMPILER = shutil.which("gcc") or shutil.which("clang")
-STRICT = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-
-pytestmark = pytest.mark.skipif(
-    COMPILER is None or not ARITH.is_dir(), reason="needs a C compiler and the C sources"
+from .c_builds import (
+    ARITH,
+    HERE,
+    SANITIZE,
+    any_compiler,
+    build,
+    library_sources,
+    needs_sources,
+    require,
+    run,
 )
 
+pytestmark = needs_sources
 
-def build(program: Path, source: Path, *options: str) -> None:
-    sources = sorted(str(path) for path in (ARITH / "src").glob("*.c"))
-    command = [str(COMPILER), *STRICT, *SANITIZE, *options, f"-I{ARITH / 'include'}"]
-    subprocess.run([*command, str(source), *sources, "-o", str(program)], check=True)
-
-
-def test_interface(tmp_path: Path) -> None:
-    build(tmp_path / "checks", HERE / "c_api_checks.c", "-Dmalloc=checks_malloc")
-    done = subprocess.run(
-        [str(tmp_path / "checks")], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {getattr(_arith, name) for name in IN_C} <= {int(line) for line in done.stdout.split()}
+# The checks make malloc fail and count what is freed.
+HOOKS = ["-Dmalloc=checks_malloc", "-Dfree=checks_free"]
+STATUSES = set(range(22))
 
 
-def small_inputs(folder: Path) -> list[str]:
-    """Write inputs of growing size; the first byte of a fuzz_decode input picks its mode."""
-    rng = np.random.default_rng(4)
-    paths = []
-    for i in range(300):
-        path = folder / f"input-{i}"
-        path.write_bytes(rng.bytes(i * i // 20))
-        paths.append(str(path))
-    return paths
+def build_checks(program: Path, command: list[str]) -> None:
+    sources = sorted(str(path) for path in HERE.glob("c_*.c"))
+    build(program, [*command, *HOOKS], [*library_sources(), *sources])
 
 
-@pytest.mark.parametrize("target", ["fuzz_decode", "fuzz_roundtrip"])
-def test_fuzz_target(target: str, tmp_path: Path) -> None:
-    program = tmp_path / target
-    build(program, ARITH / "fuzz" / f"{target}.c", "-DC3D_FUZZ_MAIN")
-    done = subprocess.run(
-        [str(program), *small_inputs(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def assert_passes(command: list[str]) -> None:
+    done = run(command)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert {int(line) for line in done.stdout.split()} == STATUSES
+
+
+@pytest.fixture(scope="module")
+def plain_checks(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A program for the processors that are emulated."""
+    program = tmp_path_factory.mktemp("checks") / "checks"
+    build_checks(program, any_compiler("-O2"))
+    return str(program)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_interface(compiler: str, tmp_path: Path) -> None:
+    require([compiler, "-O3"])
+    build_checks(tmp_path / "checks", [compiler, "-O3"])
+    assert_passes([str(tmp_path / "checks")])
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_interface_under_the_sanitizers(compiler: str, tmp_path: Path) -> None:
+    command = [compiler, "-O1", *SANITIZE]
+    require(command)
+    build_checks(tmp_path / "checks", command)
+    assert_passes([str(tmp_path / "checks")])
+
+
+def test_interface_with_32_bit_sizes(tmp_path: Path) -> None:
+    command = any_compiler("-m32", "-O2")
+    build_checks(tmp_path / "checks", command)
+    assert_passes([str(tmp_path / "checks")])
+
+
+@pytest.mark.parametrize("processor", ["core2duo", "Nehalem", "Haswell"])
+def test_interface_on_a_processor_with_fewer_instructions(
+    processor: str, request: pytest.FixtureRequest
+) -> None:
+    """A core2duo has no checksum instruction, a Nehalem no AVX2, a Haswell no AVX-512."""
+    emulator = shutil.which("qemu-x86_64")
+    if emulator is None or platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("needs qemu-x86_64, and a compiler for x86-64")
+    program = request.getfixturevalue("plain_checks")
+    assert_passes([emulator, "-cpu", processor, program])
 
 
 def test_crc_tables_are_those_of_the_script() -> None:

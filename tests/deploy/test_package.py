@@ -12,7 +12,7 @@ from c3d_export.core.digest import sha256_file
 from c3d_export.core.errors import DiskError, MissingInputError
 from c3d_export.deploy.package import build_package
 
-BUNDLE = Path(__file__).parents[1] / "golden" / "v3" / "tiny.c3b"
+BUNDLE = Path(__file__).parents[1] / "golden" / "v4" / "tiny.c3b"
 STREAM = BUNDLE.with_name("31x17-q2.c3s")
 
 

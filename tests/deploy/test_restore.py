@@ -69,7 +69,7 @@ def test_the_parameters_come_back(
 
 def test_the_tables_come_back(tiny_bundle: Bundle, tiny_export: Export) -> None:
     bank = tables_from(tiny_bundle)
-    for name in ("frequencies", "minimums", "sizes"):
+    for name in ("frequencies", "shapes"):
         assert np.array_equal(getattr(bank, name), getattr(tiny_export.bank, name))
 
 

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from c3d_export.core.digest import sha256_bytes
@@ -18,7 +19,7 @@ from c3d_export.models.klt import initialize_from_frames
 from c3d_export.models.network import Codec as Network
 from c3d_export.models.network import build_network
 from c3d_export.models.spec import CodecSpec, StageSpec
-from c3d_export.runtime.codec import open_codec
+from c3d_export.runtime.codec import Codec, open_codec
 from c3d_export.runtime.images import Frame
 from c3d_export.runtime.known import known_frame
 
@@ -44,18 +45,30 @@ def frames() -> dict[str, Frame]:
     return {f"{width}x{height}": whole[:height, :width].copy() for height, width in SIZES}
 
 
+def sliced_frame() -> Frame:
+    """(720, 1280, 3): large enough for two slices, and mostly flat, so that its file is small."""
+    frame = np.zeros((720, 1280, 3), np.uint8)
+    for row, column in ((40, 100), (320, 640), (600, 1100)):
+        frame[row : row + 72, column : column + 104] = known_frame()
+    return frame
+
+
+def _write(folder: Path, name: str, codec: Codec, frame: Frame, quality: int) -> dict[str, str]:
+    stream = codec.encode(frame, quality)
+    (folder / name).write_bytes(stream)
+    return {name: sha256_bytes(codec.decode(stream).tobytes())}
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True)
     export = calibrate(export_network(network()), [known_frame()])
     (folder / "tiny.c3b").write_bytes(build_bundle(export, Provenance("tiny")))
     codec = open_codec(folder / "tiny.c3b")
-    hashes = {}
+    hashes: dict[str, str] = {}
     for size, frame in frames().items():
         for quality in codec.qualities:
-            stream = codec.encode(frame, quality)
-            name = f"{size}-q{quality}.c3s"
-            (folder / name).write_bytes(stream)
-            hashes[name] = sha256_bytes(codec.decode(stream).tobytes())
+            hashes |= _write(folder, f"{size}-q{quality}.c3s", codec, frame, quality)
+    hashes |= _write(folder, "1280x720-q1.c3s", codec, sliced_frame(), 1)
     (folder / "frames.json").write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n")
 
 

@@ -12,6 +12,7 @@ from c3d_export.core.errors import CorruptError
 from c3d_export.runtime.bundle import read_bundle
 from c3d_export.runtime.codec import Codec, open_codec
 from c3d_export.runtime.sessions import SessionOptions
+from c3d_export.runtime.stream import parse_stream
 
 FOLDER = Path(__file__).parent
 VERSIONS = sorted(path.name for path in FOLDER.iterdir() if (path / "frames.json").is_file())
@@ -31,9 +32,11 @@ def test_golden_streams_decode_to_the_recorded_pixels(version: str, flavour: str
         assert sha256_bytes(frame.tobytes()) == wanted, name
 
 
-def test_there_are_golden_streams_of_version_3() -> None:
-    assert "v3" in VERSIONS
-    assert len(hashes_of("v3")) == 12
+def test_there_are_golden_streams_of_version_4() -> None:
+    assert "v4" in VERSIONS
+    assert len(hashes_of("v4")) == 13
+    sliced = parse_stream((FOLDER / "v4" / "1280x720-q1.c3s").read_bytes())
+    assert len(sliced.slices) == 2
 
 
 @pytest.mark.parametrize("version", VERSIONS)

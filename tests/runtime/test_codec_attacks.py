@@ -32,9 +32,8 @@ def good(tiny_codec: Codec, make_frame: MakeFrame) -> Stream:
 
 def _pack(stream: Stream, **changes: Any) -> bytes:
     """The stream with other values, all checksums of bytes right."""
-    header = {k: v for k, v in asdict(stream.header).items() if not k.endswith("_bytes")}
-    parts = {"z": stream.z, "y": stream.y, "latents_crc": stream.latents_crc}
-    return pack_stream(**{**header, **parts, **changes})
+    header = {k: v for k, v in asdict(stream.header).items() if k != "block_bytes"}
+    return pack_stream(**{**header, "slices": stream.slices, **changes})
 
 
 def test_packing_it_unchanged_decodes(tiny_codec: Codec, good: Stream) -> None:
@@ -55,7 +54,7 @@ def test_a_stream_of_another_bundle(
 @pytest.mark.parametrize("flip", [1, 1 << 31, 0xFFFFFFFF])
 def test_a_wrong_latents_checksum(tiny_codec: Codec, good: Stream, flip: int) -> None:
     with pytest.raises(LatentsChecksumError):
-        tiny_codec.decode(_pack(good, latents_crc=good.latents_crc ^ flip))
+        tiny_codec.decode(_pack(good, latents_crc=good.header.latents_crc ^ flip))
 
 
 @pytest.mark.parametrize("quality", [1, 5, 7])
@@ -87,48 +86,59 @@ def test_a_size_with_the_same_latents_only_cuts_the_picture(
     assert np.array_equal(cut, whole[:33, :50])
 
 
-def _with_part(stream: Stream, part: int, data: bytes) -> bytes:
-    """The stream with another payload: 0 is z, 1 to 3 are the steps of y."""
-    payloads = [stream.z, *stream.y]
-    payloads[part] = data
-    return _pack(stream, z=payloads[0], y=tuple(payloads[1:]))
+@pytest.fixture(scope="module")
+def sliced(tiny_codec: Codec, make_frame: MakeFrame) -> Stream:
+    """A stream of two slices."""
+    stream = parse_stream(tiny_codec.encode(make_frame(720, 1280, 12), 2))
+    assert len(stream.slices) == 2
+    return stream
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_payloads_that_are_empty_short_long_or_swapped(
-    tiny_codec: Codec, good: Stream, part: int
-) -> None:
-    payloads = [good.z, *good.y]
-    data, swapped = payloads[part], payloads[part - 1]
-    for wrong in (b"", data[:-1], data[: len(data) // 2], data + b"\0", data * 2, swapped):
+def test_a_slice_that_is_empty_short_long_or_another(tiny_codec: Codec, good: Stream) -> None:
+    (data,) = good.slices
+    for wrong in (b"", data[:-1], data[: len(data) // 2], data + b"\0", data * 2, data[::-1]):
         with pytest.raises(LatentsChecksumError):
-            tiny_codec.decode(_with_part(good, part, wrong))
+            tiny_codec.decode(_pack(good, slices=(wrong,)))
+
+
+def test_slices_that_are_swapped_missing_doubled_or_joined(
+    tiny_codec: Codec, sliced: Stream
+) -> None:
+    first, second = sliced.slices
+    for wrong in (
+        (second, first),
+        (first,),
+        (first, first),
+        (first, second, b""),
+        (first + second,),
+    ):
+        with pytest.raises(LatentsChecksumError):
+            tiny_codec.decode(_pack(sliced, slices=wrong))
 
 
 def test_a_few_bytes_that_claim_the_largest_frame_are_refused_at_once(
     tiny_codec: Codec, good: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No network runs before the hyper-latents have been decoded."""
+    """No network runs where the payload does not begin like one."""
     monkeypatch.setattr(
         type(tiny_codec.sessions), "run", lambda *_: pytest.fail("a network was run")
     )
-    for payload in (b"", b"\0" * 40, b"\xff" * 40, good.z):
+    for payload in (b"", b"\0" * 40, b"\xff" * 40, good.slices[0][:4]):
         with pytest.raises(StreamError):
-            tiny_codec.decode(_pack(good, width=16384, height=5461, z=payload))
+            tiny_codec.decode(_pack(good, width=16384, height=5461, slices=(payload,)))
 
 
 def _random_case(rng: np.random.Generator, stream: Stream) -> dict[str, Any]:
-    """One to four payloads replaced or damaged."""
-    payloads = [stream.z, *stream.y]
-    for part in rng.choice(4, size=int(rng.integers(1, 5)), replace=False):
-        data = bytearray(payloads[part])
-        if rng.integers(2):
-            data = bytearray(rng.bytes(int(rng.integers(0, 2 * len(data) + 8))))
-        else:
-            for position in rng.integers(len(data), size=int(rng.integers(1, 4))):
-                data[position] ^= int(rng.integers(1, 256))
-        payloads[part] = bytes(data)
-    return {"z": payloads[0], "y": tuple(payloads[1:])}
+    """The payload replaced or damaged."""
+    data = bytearray(stream.slices[0])
+    if rng.integers(2):
+        data = bytearray(rng.bytes(int(rng.integers(0, 2 * len(data) + 8))))
+        if data and rng.integers(2):
+            data[0] %= 7  # a number of lanes
+    else:
+        for position in rng.integers(len(data), size=int(rng.integers(1, 4))):
+            data[position] ^= int(rng.integers(1, 256))
+    return {"slices": (bytes(data),)}
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -149,8 +159,7 @@ def test_random_bytes_after_a_random_header(tiny_codec: Codec, tiny_bundle: Bund
             width=int(rng.integers(1, 200)),
             height=int(rng.integers(1, 200)),
             codec_id=tiny_bundle.id,
-            z=rng.bytes(int(rng.integers(0, 100))),
-            y=tuple(rng.bytes(int(rng.integers(0, 400))) for _ in range(3)),  # type: ignore[arg-type]
+            slices=[rng.bytes(int(rng.integers(0, 400))) for _ in range(int(rng.integers(1, 9)))],
             latents_crc=int(rng.integers(0, 1 << 32)),
         )
         with pytest.raises(CorruptError):

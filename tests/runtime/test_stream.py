@@ -31,7 +31,6 @@ from c3d_export.core.limits import MAX_STREAM_BYTES
 from c3d_export.runtime.stream import (
     HEADER_BYTES,
     MAGIC,
-    TRAILER_BYTES,
     Stream,
     StreamHeader,
     check_latents,
@@ -48,10 +47,11 @@ GOOD = pack_stream(
     width=1280,
     height=720,
     codec_id=CODEC,
-    z=b"zed",
-    y=(b"why?", b"two", b"three"),
+    slices=(b"why?", b"zed"),
     latents_crc=0x12345678,
 )
+HEAD = HEADER_BYTES + 2 + 2 * 8 + 4
+"""Where the first slice of GOOD begins."""
 
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "stream-format.md"
 
@@ -68,7 +68,7 @@ def test_the_layout_is_the_one_of_the_specification() -> None:
     lines = SPECIFICATION.read_text(encoding="utf-8").splitlines()
     example = [line for line in lines if line.startswith("    ")]
     assert bytes.fromhex("".join(example)) == GOOD
-    assert (HEADER_BYTES, TRAILER_BYTES) == (40, 8)
+    assert HEADER_BYTES == 32
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,32 +77,29 @@ def test_the_layout_is_the_one_of_the_specification() -> None:
     width=st.integers(1, 16384),
     height=st.integers(1, 5461),
     codec=st.binary(min_size=8, max_size=8),
-    payloads=st.tuples(*[st.binary(max_size=40)] * 4),
+    slices=st.lists(st.binary(max_size=40), min_size=1, max_size=255),
     crc=st.integers(0, 2**32 - 1),
 )
 def test_round_trip(
-    quality: int, width: int, height: int, codec: bytes, payloads: tuple[bytes, ...], crc: int
+    quality: int, width: int, height: int, codec: bytes, slices: list[bytes], crc: int
 ) -> None:
-    z, *y = payloads
     data = pack_stream(
         quality=quality,
         width=width,
         height=height,
         codec_id=codec,
-        z=z,
-        y=(y[0], y[1], y[2]),
+        slices=slices,
         latents_crc=crc,
     )
-    header = StreamHeader(quality, width, height, codec, *map(len, payloads))
-    assert parse_stream(data) == Stream(header, z, (y[0], y[1], y[2]), crc)
+    header = StreamHeader(quality, width, height, codec, len(data) - HEADER_BYTES, crc)
+    assert parse_stream(data) == Stream(header, tuple(slices))
     assert peek_header(data[:HEADER_BYTES]) == header
     assert header.total_bytes == len(data)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_every_kind_of_bytes_is_read(kind: type) -> None:
-    stream = parse_stream(kind(GOOD))
-    assert (stream.z, *stream.y) == (b"zed", b"why?", b"two", b"three")
+    assert parse_stream(kind(GOOD)).slices == (b"why?", b"zed")
 
 
 def test_every_prefix_is_refused() -> None:
@@ -119,7 +116,8 @@ def test_every_single_bit_flip_is_refused() -> None:
         with pytest.raises(CorruptError) as caught:
             parse_stream(data)
         seen.add(caught.type)
-    assert seen == {StreamMagicError, StreamVersionError, StreamChecksumError}
+    # A slice too many or too few is told before the checksum of their list can be looked up.
+    assert seen == {StreamMagicError, StreamVersionError, StreamChecksumError, StreamHeaderError}
 
 
 @settings(max_examples=200, deadline=None)
@@ -142,7 +140,7 @@ def test_another_kind_of_file() -> None:
             parse_stream(data)
 
 
-@pytest.mark.parametrize("version", [0, 2, 4, 255])
+@pytest.mark.parametrize("version", [0, 1, 3, 5, 255])
 def test_another_version_is_told_before_anything_else(version: int) -> None:
     with pytest.raises(StreamVersionError, match=f"version {version}"):
         parse_stream(MAGIC + bytes([version]))
@@ -164,10 +162,8 @@ def test_every_reserved_bit() -> None:
         (8, struct.pack("<H", 16385), "16385x720"),
         (10, struct.pack("<H", 65535), "1280x65535"),
         (8, struct.pack("<HH", 16384, 5462), "16384x5462"),
-        (20, b"\xff\xff\xff\xff", "4294967355 bytes"),
-        (24, struct.pack("<I", MAX_STREAM_BYTES - 58), f"{MAX_STREAM_BYTES + 1} bytes"),
-        (28, struct.pack("<I", MAX_STREAM_BYTES - 59), f"{MAX_STREAM_BYTES + 1} bytes"),
-        (20, b"\xff" * 16, f"{48 + 4 * 0xFFFFFFFF} bytes"),
+        (20, b"\xff\xff\xff\xff", "4294967327 bytes"),
+        (20, struct.pack("<I", MAX_STREAM_BYTES - 31), f"{MAX_STREAM_BYTES + 1} bytes"),
     ],
 )
 def test_a_field_out_of_range_with_a_valid_checksum(offset: int, value: bytes, named: str) -> None:
@@ -177,13 +173,51 @@ def test_a_field_out_of_range_with_a_valid_checksum(offset: int, value: bytes, n
 
 def test_lengths_that_the_limit_allows_and_the_data_does_not_hold() -> None:
     with pytest.raises(StreamTruncatedError, match=f"of {MAX_STREAM_BYTES} bytes"):
-        parse_stream(_patched(24, struct.pack("<I", MAX_STREAM_BYTES - 59)))
+        parse_stream(_patched(20, struct.pack("<I", MAX_STREAM_BYTES - 32)))
 
 
-def test_a_border_between_the_payloads_that_was_moved_is_another_stream() -> None:
-    # The payloads are told apart by the header alone, which has a checksum of its own.
-    moved = parse_stream(_patched(20, struct.pack("<IIII", 4, 0, 6, 5)))
-    assert (moved.z, *moved.y) == (b"zedw", b"", b"hy?two", b"three")
+def _reblocked(offset: int, value: bytes) -> bytes:
+    """GOOD with other bytes in the head of its block, and the checksum that fits them."""
+    head = bytearray(GOOD[HEADER_BYTES : HEAD - 4])
+    head[offset : offset + len(value)] = value
+    crc = struct.pack("<I", _arith.crc32c(head))
+    return GOOD[:HEADER_BYTES] + bytes(head) + crc + GOOD[HEAD:]
+
+
+def test_a_border_between_slices_that_was_moved_damages_both() -> None:
+    assert parse_stream(_reblocked(0, b"")).slices == (b"why?", b"zed")
+    head = bytearray(GOOD[HEADER_BYTES : HEAD - 4])
+    head[2:6], head[10:14] = struct.pack("<I", 5), struct.pack("<I", 2)
+    data = GOOD[:HEADER_BYTES] + head + struct.pack("<I", _arith.crc32c(head)) + GOOD[HEAD:]
+    with pytest.raises(StreamChecksumError, match="slice 1, 2 of 2 is damaged"):
+        parse_stream(data)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "error"),
+    [
+        (0, b"\x01", StreamVersionError),
+        (0, b"\x03", StreamVersionError),
+        (1, b"\x00", StreamHeaderError),
+        (2, struct.pack("<I", 8), StreamHeaderError),
+        (2, struct.pack("<I", 3), StreamHeaderError),
+        (2, b"\xff\xff\xff\xff", StreamHeaderError),
+        (6, b"\x00\x00\x00\x00", StreamChecksumError),
+    ],
+)
+def test_a_block_that_no_encoder_writes(
+    offset: int, value: bytes, error: type[CorruptError]
+) -> None:
+    with pytest.raises(error):
+        parse_stream(_reblocked(offset, value))
+
+
+def test_the_damaged_slice_is_named() -> None:
+    for at, number in ((HEAD, 1), (HEAD + 4, 2)):
+        data = bytearray(GOOD)
+        data[at] ^= 0x10
+        with pytest.raises(StreamChecksumError, match=f"slice {number} of 2 is damaged"):
+            parse_stream(data)
 
 
 def test_trailing_bytes() -> None:
@@ -211,8 +245,7 @@ def _pack(**changes: object) -> bytes:
         "width": 16,
         "height": 16,
         "codec_id": CODEC,
-        "z": b"",
-        "y": (b"", b"", b""),
+        "slices": (b"",),
         "latents_crc": 0,
     }
     return pack_stream(**(values | changes))  # type: ignore[arg-type]
@@ -228,8 +261,9 @@ def _pack(**changes: object) -> bytes:
         ("codec_id", b"short", C3DError),
         ("latents_crc", -1, C3DError),
         ("latents_crc", 1 << 32, C3DError),
-        ("z", bytes(MAX_STREAM_BYTES), C3DError),
-        ("y", (b"", b"", bytes(MAX_STREAM_BYTES - 47)), C3DError),
+        ("slices", (), C3DError),
+        ("slices", (b"",) * 256, C3DError),
+        ("slices", (b"", bytes(MAX_STREAM_BYTES - 53)), C3DError),
     ],
 )
 def test_what_cannot_be_packed(field: str, value: object, error: type[C3DError]) -> None:

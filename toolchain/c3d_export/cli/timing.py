@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CODER = "coder"
 PASSES = "passes"
 OTHER = "other"
-_CODER_CALLS = frozenset({"encode", "decode"})
+_PULLS = ("pull", "finish")
 
 
 class Stopwatch:
@@ -48,15 +48,20 @@ class Stopwatch:
 
         # The names that the codec's module has imported, and looks up at every call.
         names = vars(module)
-        sessions, arith, native = codec.sessions, names["_arith"], names["_native"]
+        kept = {name: names[name] for name in ("encode_slices", "SliceDecoder", "_native")}
+        sessions, native = codec.sessions, kept["_native"]
         codec.sessions = _Sessions(sessions, self)  # type: ignore[assignment]
-        names["_arith"] = _Module(arith, self, dict.fromkeys(_CODER_CALLS, CODER))
+        names["encode_slices"] = self.timed(CODER, kept["encode_slices"])
+        names["SliceDecoder"] = lambda *args: _Timed(
+            self.timed(CODER, kept["SliceDecoder"])(*args), self, dict.fromkeys(_PULLS, CODER)
+        )
         passes = [name for name in dir(native) if callable(getattr(native, name))]
-        names["_native"] = _Module(native, self, dict.fromkeys(passes, PASSES))
+        names["_native"] = _Timed(native, self, dict.fromkeys(passes, PASSES))
         try:
             yield
         finally:
-            codec.sessions, names["_arith"], names["_native"] = sessions, arith, native
+            codec.sessions = sessions
+            names.update(kept)
 
 
 class _Sessions:
@@ -72,8 +77,8 @@ class _Sessions:
         return self._watch.timed(graph, self._inner.run)(graph, feed)
 
 
-class _Module:
-    """A module some of whose functions are timed; the rest (classes, constants) is itself."""
+class _Timed:
+    """A module or object some of whose functions are timed; the rest is itself."""
 
     def __init__(self, inner: Any, watch: Stopwatch, stages: dict[str, str]) -> None:
         self._inner = inner

@@ -67,8 +67,7 @@ def _array_members(
         "head_scale": head.scale.numpy(),
         "head_bias": head.bias.numpy(),
         "frequencies": bank.frequencies.astype("<u4"),
-        "minimums": bank.minimums.astype("<i2"),
-        "sizes": bank.sizes.astype("<u2"),
+        "shapes": bank.shapes.astype("<u2"),
     }
 
 

@@ -85,7 +85,7 @@ def parameters_from(bundle: Bundle) -> Parameters:
 
 def tables_from(bundle: Bundle) -> TableBank:
     a = bundle.arrays
-    return TableBank(a["frequencies"], a["minimums"], a["sizes"])
+    return TableBank(a["frequencies"], a["shapes"])
 
 
 def frozen_from_bundle(bundle: Bundle) -> Codec:

@@ -1,42 +1,63 @@
 """Frequency tables of the entropy coder, and the encoder's rounding points.
 
 Table i starts as a Gaussian of its scale; counts of the symbols that the frozen network really
-codes under it (heavier tails, since a predicted scale is never exact) then refine it. Both are
-integers that sum to 4096, so that a host needs no mathematics library to agree.
+codes under it (heavier tails, since a predicted scale is never exact) then refine it. The coder's
+own builder turns these weights into integers, so that a host needs no mathematics library to
+agree; docs/arith-format.md describes shapes, groups and the builder.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c3d_export import _arith
+
 from ..models.entropy import FINE_PER_TABLE, SCALE_MIN, STEPS_PER_OCTAVE, TABLES
 
-TOTAL = 4096
-"""Sum of a table's frequencies (the coder's 12 bits)."""
-MAX_RADIUS = 400
-"""Largest magnitude with an entry of its own; beyond it a symbol is escaped (16 raw bits)."""
 PRIOR = 400.0
 """Weight of the Gaussian against the counts, in symbols."""
-COUNT_RADIUS = 512
+COUNT_RADIUS = 1024
 """Counts cover -COUNT_RADIUS..COUNT_RADIUS; larger magnitudes count as the outermost."""
+RADII = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96)
+"""Groups on each side of zero that a table may have: the cheapest is taken."""
+ESCAPE_BITS = 16.0
+"""Bits of an escaped symbol besides those of the escape."""
+_UNIT = 2.0**31
+"""Sum of the integer weights that the builder is given; each must fit 32 bits."""
 
 
 @dataclass(frozen=True)
 class TableBank:
-    """frequencies: all tables in a row, the escape last in each. minimums, sizes: per table."""
+    """frequencies: uint32, all tables in a row (zero, groups ascending, escape). shapes: uint16
+    (TABLES, 4), columns bits, fold, groups below and above zero."""
 
     frequencies: NDArray[np.uint32]
-    minimums: NDArray[np.int16]
-    sizes: NDArray[np.uint16]
+    shapes: NDArray[np.uint16]
 
-    def bits(self) -> list[NDArray[np.float64]]:
-        """Cost in bits of each entry of each table."""
-        ends = np.cumsum(self.sizes.astype(np.int64) + 1)
-        return [np.log2(TOTAL / part) for part in np.split(self.frequencies, ends[:-1])]
+    @cached_property
+    def bits(self) -> NDArray[np.float64]:
+        """(TABLES, 2 COUNT_RADIUS + 1): what each symbol costs under each table."""
+        ends = np.cumsum(self.shapes[:, 2:].astype(np.int64).sum(1) + 2)
+        parts = np.split(self.frequencies, ends[:-1])
+        return np.stack([_bits(*item) for item in zip(parts, self.shapes, strict=True)])
+
+
+def _bits(frequencies: NDArray[np.uint32], shape: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """What each symbol of -COUNT_RADIUS..COUNT_RADIUS costs."""
+    bits, fold, below, above = (int(x) for x in shape)
+    cost = bits - np.log2(frequencies.astype(np.float64))
+    symbols = np.arange(-COUNT_RADIUS, COUNT_RADIUS + 1)
+    groups = (symbols - (symbols > 0)) >> fold
+    inside = (groups >= -below) & (groups < above)
+    result: NDArray[np.float64] = np.full(len(symbols), cost[-1] + ESCAPE_BITS)
+    result[inside] = cost[1 + groups[inside] + below]
+    result[COUNT_RADIUS] = cost[0]
+    return result
 
 
 def table_scale(index: int) -> float:
@@ -45,51 +66,63 @@ def table_scale(index: int) -> float:
     return float(SCALE_MIN * 2 ** (fine / STEPS_PER_OCTAVE))
 
 
-def _gaussian(scale: float, radius: int) -> NDArray[np.float64]:
-    """Probabilities of -radius..radius and, last, of everything else."""
-    edges = (np.arange(-radius, radius + 2) - 0.5) / (scale * math.sqrt(2.0))
-    cumulative = np.array([0.5 * math.erfc(-e) for e in edges])
-    inside = np.maximum(np.diff(cumulative), 0.0)
-    return np.append(inside, max(0.0, 1.0 - float(inside.sum())))
+def _gaussian(scale: float) -> NDArray[np.float64]:
+    """Probabilities of the magnitudes 0..COUNT_RADIUS of either sign, what is beyond in the last.
+
+    Tails as differences of the complementary error function, which keeps its precision there.
+    """
+    edges = (np.arange(COUNT_RADIUS + 1) - 0.5) / (scale * math.sqrt(2.0))
+    upper = np.array([0.5 * math.erfc(edge) for edge in edges] + [0.0])
+    inside: NDArray[np.float64] = upper[:-1] - upper[1:]
+    inside[0] = 1.0 - 2.0 * upper[1]
+    return inside
 
 
-def radius_of(scale: float) -> int:
-    """Covered magnitudes: 6 standard deviations and 2, which real tails need."""
-    return min(MAX_RADIUS, math.ceil(6 * scale) + 2)
-
-
-def _measured(counts: NDArray[np.int64], radius: int) -> NDArray[np.float64]:
-    """Symmetric probabilities (unnormalised counts) of -radius..radius and of the rest."""
+def _measured(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Counts of the magnitudes, half of both signs' together."""
     even = (counts + counts[::-1]) / 2.0
-    inside = even[COUNT_RADIUS - radius : COUNT_RADIUS + radius + 1]
-    return np.append(inside, even.sum() - inside.sum())
+    return even[COUNT_RADIUS:]
 
 
-def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint32]:
-    """Integers of at least 1 that sum to TOTAL, in proportion to `weights` (largest remainder)."""
-    free = TOTAL - len(weights)
-    exact = weights / weights.sum() * free
-    whole = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - whole), kind="stable")
-    whole[order[: free - int(whole.sum())]] += 1
-    frequencies: NDArray[np.uint32] = (whole + 1).astype(np.uint32)
-    return frequencies
+def _weights(magnitudes: NDArray[np.float64], fold: int, radius: int) -> NDArray[np.uint32]:
+    """Zero, groups ascending, escape; integers that sum to about 2^31."""
+    covered = radius << fold
+    side = magnitudes[1 : 1 + covered].reshape(radius, 1 << fold).sum(1)
+    rest = 2.0 * magnitudes[1 + covered :].sum()
+    weights = np.concatenate([magnitudes[:1], side[::-1], side, [rest]])
+    scaled: NDArray[np.uint32] = np.rint(weights * (_UNIT / weights.sum())).astype(np.uint32)
+    return scaled
+
+
+def _cheapest(magnitudes: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+    """The table of these weights whose fold and radius cost the fewest bits."""
+    both = np.concatenate([magnitudes[:0:-1], magnitudes])
+    best, least = None, math.inf
+    for fold in range(_arith.MAX_FOLD + 1):
+        for radius in RADII:
+            if radius << fold >= COUNT_RADIUS:
+                continue
+            weights = _weights(magnitudes, fold, radius)
+            frequencies = np.empty(len(weights), np.uint32)
+            bits = _arith.build_table(weights, fold, radius, radius, frequencies)
+            shape = np.array([bits, fold, radius, radius], np.uint16)
+            cost = float(both @ _bits(frequencies, shape))
+            if cost < least:
+                best, least = (frequencies, shape), cost
+    assert best is not None
+    return best
 
 
 def build_tables(counts: NDArray[np.int64] | None = None) -> TableBank:
     """counts: (TABLES, 2 COUNT_RADIUS + 1) symbols seen under each table, or None."""
-    parts, radii = [], []
+    tables = []
     for index in range(TABLES):
-        scale = table_scale(index)
-        radius = radius_of(scale)
-        weights = _gaussian(scale, radius) * PRIOR
+        weights = _gaussian(table_scale(index)) * PRIOR
         if counts is not None:
-            weights = weights + _measured(counts[index], radius)
-        parts.append(to_frequencies(weights))
-        radii.append(radius)
-    minimums = np.array([-r for r in radii], np.int16)
-    sizes = np.array([2 * r + 1 for r in radii], np.uint16)
-    return TableBank(np.concatenate(parts), minimums, sizes)
+            weights = weights + _measured(counts[index])
+        tables.append(_cheapest(weights))
+    frequencies, shapes = zip(*tables, strict=True)
+    return TableBank(np.concatenate(frequencies), np.stack(shapes))
 
 
 def count_symbols(
@@ -104,13 +137,7 @@ def count_symbols(
 
 def best_table(bank: TableBank, histogram: NDArray[np.int64]) -> int:
     """The table that codes a histogram (2 COUNT_RADIUS + 1) in the fewest bits."""
-    costs = []
-    for bits, minimum in zip(bank.bits(), bank.minimums, strict=True):
-        radius = -int(minimum)
-        inside = histogram[COUNT_RADIUS - radius : COUNT_RADIUS + radius + 1]
-        outside = int(histogram.sum() - inside.sum())
-        costs.append(float(inside @ bits[:-1]) + outside * (bits[-1] + 16.0))
-    return int(np.argmin(costs))
+    return int(np.argmin(bank.bits @ histogram))
 
 
 def rounding_points(bank: TableBank, strength: float) -> NDArray[np.float32]:
@@ -122,9 +149,6 @@ def rounding_points(bank: TableBank, strength: float) -> NDArray[np.float32]:
     strength: share of it that is applied, 0 for plain rounding.
     """
     slope = 18.0 / math.log(2.0) / 3.0
-    points = []
-    for bits, minimum in zip(bank.bits(), bank.minimums, strict=True):
-        zero = -int(minimum)
-        extra = max(0.0, float(bits[zero + 1] - bits[zero]))
-        points.append(0.5 - min(0.35, strength * extra / (2 * slope)))
-    return np.array(points, np.float32)
+    extra = np.maximum(0.0, bank.bits[:, COUNT_RADIUS + 1] - bank.bits[:, COUNT_RADIUS])
+    points = 0.5 - np.minimum(0.35, strength * extra / (2 * slope))
+    return points.astype(np.float32)

@@ -25,7 +25,7 @@ from ..core.limits import MAX_BUNDLE_BYTES
 from .archive import unpack_archive
 
 FORMAT: Final = "c3d-export bundle"
-VERSION: Final = 3
+VERSION: Final = 4
 MANIFEST: Final = "manifest.json"
 GRAPHS: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s")
 FLAVOURS: Final = ("qlinear", "float")
@@ -43,8 +43,7 @@ ARRAYS: Final[dict[str, tuple[str, int]]] = {
     "head_scale": ("<f4", 1),
     "head_bias": ("<f4", 1),
     "frequencies": ("<u4", 1),
-    "minimums": ("<i2", 1),
-    "sizes": ("<u2", 1),
+    "shapes": ("<u2", 2),
 }
 
 
@@ -177,7 +176,7 @@ def _check_shapes(bundle: Bundle) -> None:
         "z_index": (q, z),
     }
     wanted |= {f"{p}_{k}": (m,) for p in ("linear", "head") for k in ("scale", "bias")}
-    wanted |= dict.fromkeys(("rounding", "minimums", "sizes"), (TABLES,))
+    wanted |= {"rounding": (TABLES,), "shapes": (TABLES, 4)}
     for name, shape in wanted.items():
         if bundle.arrays[name].shape != shape:
             raise BundleMemberError(f"array {name} has shape {bundle.arrays[name].shape}")

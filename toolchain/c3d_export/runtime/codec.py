@@ -21,6 +21,7 @@ from .bundle import Bundle, read_bundle
 from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
 from .images import Frame, check_frame
 from .sessions import SessionOptions, Sessions
+from .slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from .stream import (
     Data,
     Stream,
@@ -51,10 +52,12 @@ class Codec:
 
     def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
         self.bundle = bundle
-        self.sessions = Sessions(bundle, options or SessionOptions())
+        options = options or SessionOptions()
+        self.sessions = Sessions(bundle, options)
+        self._workers = Workers(options.threads)
         a = bundle.arrays
         try:
-            self._tables = _arith.Tables(a["frequencies"], a["minimums"], a["sizes"])
+            self._tables = _arith.Tables(a["frequencies"], a["shapes"])
         except _arith.ArithError as error:
             raise BundleMemberError(f"the bundle's frequency tables are wrong: {error}") from error
         # Half of float64's quotient: the same float32 on every IEEE host.
@@ -76,17 +79,21 @@ class Codec:
         """
         row = self._row(quality)
         latents = self.latents(frame, row + 1)
-        z_indexes = np.broadcast_to(self.bundle.arrays["z_index"][row], latents.z.shape)
-        first, second, others = zip(latents.symbols, latents.indexes, strict=True)
         return pack_stream(
             quality=row + 1,
             width=frame.shape[1],
             height=frame.shape[0],
             codec_id=self.id,
-            z=self._encode(latents.z, z_indexes),
-            y=(self._encode(*first), self._encode(*second), self._encode(*others)),
+            slices=self._code(latents, row),
             latents_crc=latents_checksum(latents.z, self._bare(latents.v)),
         )
+
+    def _code(self, latents: Latents, row: int) -> list[bytes]:
+        rows, columns = latents.v.shape[:2]
+        parts = [Part(latents.z, self._z_indexes(row, latents.z.shape), latents.z.shape[0])]
+        for symbols, indexes in zip(latents.symbols, latents.indexes, strict=True):
+            parts.append(Part(symbols, indexes, rows))
+        return encode_slices(self._tables, parts, slice_count(rows * columns), self._workers)
 
     def latents(self, frame: Frame, quality: int) -> Latents:
         """What `encode` codes, before the entropy coder; raises as `encode`."""
@@ -193,8 +200,8 @@ class Codec:
         _native.indexes(grid, index, self.bundle.arrays["offset"][row], out)
         return out
 
-    def _encode(self, symbols: Symbols, indexes: Bytes) -> bytes:
-        return _arith.encode(self._tables, symbols, np.ascontiguousarray(indexes))
+    def _z_indexes(self, row: int, shape: tuple[int, ...]) -> Bytes:
+        return np.ascontiguousarray(np.broadcast_to(self.bundle.arrays["z_index"][row], shape))
 
     def _quantize_step(
         self, step: Step, g: Geometry, row: int, y: NDArray[np.float32], prior: Prior, v: Bytes
@@ -208,31 +215,20 @@ class Codec:
         _native.dequantize(grid, symbols, mean, a["step"][row], v)
         return symbols, indexes
 
-    def _decode(self, payload: bytes, indexes: Bytes) -> Symbols:
-        symbols = np.empty(indexes.shape, np.int16)
-        try:
-            _arith.decode(self._tables, payload, np.ascontiguousarray(indexes), symbols)
-        except _arith.ArithError as error:
-            # The payload's own checksum held, so it is the tables' indexes that differ.
-            raise LatentsChecksumError(
-                f"the stream does not decode on this host ({error}); run c3d-export doctor"
-            ) from error
-        return symbols
-
     def _decode_latents(self, stream: Stream, g: Geometry, row: int) -> Bytes:
         shape = (g.hyper_rows, g.hyper_columns, self.bundle.hyper)
-        z = self._decode(
-            stream.z, np.broadcast_to(self.bundle.arrays["z_index"][row], shape)
-        ).reshape(shape)
+        decoder = SliceDecoder(self._tables, stream.slices, self._workers)
+        z = decoder.pull(self._z_indexes(row, shape), g.hyper_rows)
         if z.size and (z.min() < -128 or z.max() > 127):
             raise LatentsChecksumError("a hyper-latent of the stream is out of range")
         v = self._empty_latents(g, row)
         features, prior = self._hyper(z, g, row)
-        for step, payload in zip(Step, stream.y, strict=True):
+        for step in Step:
             mean, index = self._context(step, g, row, features, v) if step else prior
-            symbols = self._decode(payload, self._indexes(step, g, row, index))
+            symbols = decoder.pull(self._indexes(step, g, row, index), g.rows)
             grid = self._grid(g, mean, step)
             _native.dequantize(grid, symbols, mean, self.bundle.arrays["step"][row], v)
+        decoder.finish()
         check_latents(stream, z, self._bare(v))
         return v
 

@@ -85,7 +85,7 @@ def _frame_answers(codec: Codec) -> list[dict[str, Any]]:
     for quality in sorted({1, (count + 1) // 2, count}):
         stream = codec.encode(frame, quality)
         decoded = codec.decode(stream)
-        payload = _arith.crc32c(stream[_header_bytes() : -8])
+        payload = _arith.crc32c(stream[_header_bytes() :])
         answers.append({"quality": quality, "payload": payload, "frame": _arith.crc32c(decoded)})
     return answers
 

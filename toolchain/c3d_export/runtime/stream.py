@@ -1,9 +1,10 @@
 """The `.c3s` stream: one coded frame and all that a decoder must know besides the bundle.
 
-    header | z payload | y1 payload | y2 payload | y3 payload | payload checksum | latents checksum
+    header | block of slices
 
-The latents y are coded in three steps, because the table indexes of each depend on the decoded
-ones before it.
+A slice is one payload of the entropy coder: the hyper-latents z of some rows of the frame, and
+then their latents y in three steps, because the table indexes of each depend on the decoded ones
+before it.
 
 The specification is docs/stream-format.md. `parse_stream` checks everything that can be checked
 without the bundle, in one fixed order, one leaf of the error tree per cause; after it
@@ -14,6 +15,7 @@ host that computes other numbers from one that does not.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,19 +44,19 @@ Data = bytes | bytearray | memoryview
 
 # A first byte above 127 stops transports that only pass text; "C3S" can be read in a hex dump.
 MAGIC: Final = b"\x89C3S"
-VERSION: Final = 3
-"""1 was that of two coding steps, which no release had."""
+VERSION: Final = 4
+"""1 to 3 were those of two coding steps and of payloads without slices, which no release had."""
 
 # Rate points are numbered 1.. in a byte.
 MAX_QUALITY: Final = 255
 
-# magic, version, flags, quality, reserved, width, height, codec id, bytes of z, y1, y2, y3
-_FIELDS: Final = struct.Struct("<4sBBBBHH8sIIII")
+# magic, version, flags, quality, reserved, width, height, codec id, bytes of the block, checksum
+# of the latents. The latter is here so that the header's checksum covers it: damage to it must
+# not look like a drift of the host.
+_FIELDS: Final = struct.Struct("<4sBBBBHH8sII")
 _CRC: Final = struct.Struct("<I")
-_CRCS: Final = struct.Struct("<II")
 
 HEADER_BYTES: Final = _FIELDS.size + _CRC.size
-TRAILER_BYTES: Final = _CRCS.size
 
 
 @dataclass(frozen=True)
@@ -62,39 +64,29 @@ class StreamHeader:
     """The fields of a header.
 
     Laws: quality in 1..255; width and height in 1..MAX_SIDE with at most MAX_PIXELS pixels;
-    codec_id of 8 bytes; z_bytes and y1_bytes to y3_bytes are the lengths of the four payloads.
+    codec_id of 8 bytes; block_bytes is the length of the block of slices; latents_crc in
+    0..2^32 - 1.
     """
 
     quality: int
     width: int
     height: int
     codec_id: bytes
-    z_bytes: int
-    y1_bytes: int
-    y2_bytes: int
-    y3_bytes: int
-
-    @property
-    def payload_bytes(self) -> int:
-        return self.z_bytes + self.y1_bytes + self.y2_bytes + self.y3_bytes
+    block_bytes: int
+    latents_crc: int
 
     @property
     def total_bytes(self) -> int:
         """The length of the whole stream."""
-        return HEADER_BYTES + self.payload_bytes + TRAILER_BYTES
+        return HEADER_BYTES + self.block_bytes
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream whose checksums hold: the header, the rANS payloads, the latents checksum.
-
-    y: the payloads of the three coding steps.
-    """
+    """A stream whose checksums hold: the header, and the payload of each slice."""
 
     header: StreamHeader
-    z: bytes
-    y: tuple[bytes, bytes, bytes]
-    latents_crc: int
+    slices: tuple[bytes, ...]
 
 
 def pack_stream(
@@ -103,47 +95,69 @@ def pack_stream(
     width: int,
     height: int,
     codec_id: bytes,
-    z: bytes,
-    y: tuple[bytes, bytes, bytes],
+    slices: Sequence[bytes],
     latents_crc: int,
 ) -> bytes:
     """The bytes of a stream; `parse_stream` gives the same values back.
 
     Raises FrameShapeError for a frame beyond the limits of size, UnknownQualityError for a rate
     point outside 1..255, and C3DError for what only a fault of the caller can produce: a wrong
-    codec id or checksum, or payloads beyond MAX_STREAM_BYTES.
+    codec id or checksum, no or more than 255 slices, or payloads beyond MAX_STREAM_BYTES.
     """
-    lengths = [len(part) for part in (z, *y)]
-    header = StreamHeader(quality, width, height, codec_id, *lengths)
-    _check_packable(header, latents_crc)
-    fields = _FIELDS.pack(MAGIC, VERSION, 0, quality, 0, width, height, codec_id, *lengths)
-    payload = b"".join([z, *y])
-    trailer = _CRCS.pack(_payload_crc(payload, latents_crc), latents_crc)
-    return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), payload, trailer])
+    try:
+        block = _arith.join_slices(slices)
+    except _arith.ArithError as error:
+        raise C3DError(f"cannot write a stream: {error}") from error
+    header = StreamHeader(quality, width, height, codec_id, len(block), latents_crc)
+    _check_packable(header)
+    fields = _FIELDS.pack(
+        MAGIC, VERSION, 0, quality, 0, width, height, codec_id, len(block), latents_crc
+    )
+    return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), block])
 
 
 def parse_stream(data: Data) -> Stream:
     """The parts of the stream that `data` is, from its first to its last byte.
 
     Raises, in the order of the checks: the errors of `peek_header`, StreamTruncatedError,
-    StreamTrailingError, StreamChecksumError. Every prefix of a stream and every stream with one
-    bit changed is refused.
+    StreamTrailingError, then of the block of slices StreamVersionError, StreamHeaderError,
+    StreamChecksumError. Every prefix of a stream and every stream with one bit changed is refused.
     """
     view = _as_view(data)
     header = _parse_header(view)
     _check_length(len(view), header.total_bytes)
-    payload = view[HEADER_BYTES:-TRAILER_BYTES]
-    payload_crc, latents_crc = _CRCS.unpack(view[-TRAILER_BYTES:])
-    if payload_crc != _payload_crc(payload, latents_crc):
-        raise StreamChecksumError("the stream's payload is damaged; fetch the stream again")
-    z, rest = bytes(payload[: header.z_bytes]), payload[header.z_bytes :]
-    middle = header.y1_bytes + header.y2_bytes
-    y = bytes(rest[: header.y1_bytes]), bytes(rest[header.y1_bytes : middle]), bytes(rest[middle:])
-    return Stream(header, z, y, latents_crc)
+    block = view[HEADER_BYTES:]
+    places = _split(block)
+    damaged = [str(n) for n in range(1, len(places) + 1) if not _is_sound(block, n - 1)]
+    if damaged:
+        raise StreamChecksumError(
+            f"slice {', '.join(damaged)} of {len(places)} is damaged; fetch the stream again"
+        )
+    return Stream(header, tuple(bytes(block[at : at + size]) for at, size in places))
+
+
+def _split(block: memoryview) -> list[tuple[int, int]]:
+    try:
+        return _arith.split_slices(block)
+    except _arith.ArithError as error:
+        if error.status == _arith.ERR_VERSION:
+            raise StreamVersionError(f"{error}; update c3d-export") from error
+        if error.status == _arith.ERR_CHECKSUM:
+            message = "the list of the slices is damaged; fetch the stream again"
+            raise StreamChecksumError(message) from error
+        raise StreamHeaderError(f"the list of the slices is wrong: {error}") from error
+
+
+def _is_sound(block: memoryview, position: int) -> bool:
+    try:
+        _arith.check_slice(block, position)
+    except _arith.ArithError:
+        return False
+    return True
 
 
 def peek_header(data: Data) -> StreamHeader:
-    """The header of a stream of which at least the first 40 bytes are given.
+    """The header of a stream of which at least the first 32 bytes are given.
 
     Raises, in the order of the checks: OptionError (not bytes), StreamTruncatedError (empty),
     StreamMagicError, StreamTruncatedError (shorter than a header), StreamVersionError (looked at
@@ -170,7 +184,7 @@ def latents_checksum(z: NDArray[np.int16], v: NDArray[np.uint8]) -> int:
     """
     if z.dtype != np.int16 or v.dtype != np.uint8:
         raise C3DError(f"latents must be int16 and uint8, not {z.dtype} and {v.dtype}")
-    crc = _arith.crc32c(np.ascontiguousarray(z, dtype="<i2").reshape(-1).data)
+    crc = _arith.checksum(np.ascontiguousarray(z))
     return _arith.crc32c(np.ascontiguousarray(v).reshape(-1).data, crc)
 
 
@@ -180,7 +194,7 @@ def check_latents(stream: Stream, z: NDArray[np.int16], v: NDArray[np.uint8]) ->
     The bytes of `stream` are sound, so that a difference means that this host computes other
     numbers than the encoder's did.
     """
-    if latents_checksum(z, v) != stream.latents_crc:
+    if latents_checksum(z, v) != stream.header.latents_crc:
         raise LatentsChecksumError(
             "the decoded latents differ from the encoded ones: this host computes other numbers;"
             " run `c3d-export doctor`"
@@ -200,10 +214,10 @@ def _parse_header(view: memoryview) -> StreamHeader:
     fields, (crc,) = view[: _FIELDS.size], _CRC.unpack(view[_FIELDS.size : HEADER_BYTES])
     if crc != _arith.crc32c(fields):
         raise StreamChecksumError("the stream's header is damaged; fetch the stream again")
-    _, _, flags, quality, reserved, width, height, codec_id, *lengths = _FIELDS.unpack(fields)
+    _, _, flags, quality, reserved, *values = _FIELDS.unpack(fields)
     if flags or reserved:
         raise StreamHeaderError("the stream's reserved bits are set; update c3d-export")
-    header = StreamHeader(quality, width, height, codec_id, *lengths)
+    header = StreamHeader(quality, *values)
     if fault := _fault(header):
         raise StreamHeaderError(f"the stream has {fault}; no encoder writes this")
     return header
@@ -243,7 +257,7 @@ def _fault(header: StreamHeader) -> str:
     return ""
 
 
-def _check_packable(header: StreamHeader, latents_crc: int) -> None:
+def _check_packable(header: StreamHeader) -> None:
     if size := size_fault(header.width, header.height):
         raise FrameShapeError(f"cannot code a frame of {size}; cut the frame into smaller ones")
     if not 1 <= header.quality <= MAX_QUALITY:
@@ -251,10 +265,5 @@ def _check_packable(header: StreamHeader, latents_crc: int) -> None:
         raise UnknownQualityError(message)
     if fault := _fault(header):
         raise C3DError(f"cannot write a stream with {fault}")
-    if len(header.codec_id) != CODEC_ID_BYTES or not 0 <= latents_crc < 1 << 32:
+    if len(header.codec_id) != CODEC_ID_BYTES or not 0 <= header.latents_crc < 1 << 32:
         raise C3DError("a codec id has 8 bytes and a checksum 32 bits")
-
-
-def _payload_crc(payload: Data, latents_crc: int) -> int:
-    # The latents checksum is covered too: damage to it must not look like a drift of the host.
-    return _arith.crc32c(_CRC.pack(latents_crc), _arith.crc32c(payload))
