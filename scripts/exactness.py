@@ -13,7 +13,7 @@ from c3d_export.deploy.validate import Configuration, ValidationRow, validate_bu
 from c3d_export.runtime.bundle import read_bundle
 from c3d_export.runtime.images import list_images, read_image
 
-CONFIGURATIONS = (Configuration("qlinear", True, 1), Configuration("float", True, 1))
+CONFIGURATIONS = (Configuration("qlinear", "all", 1), Configuration("float", "all", 1))
 
 
 def main() -> int:

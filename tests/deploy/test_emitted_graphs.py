@@ -138,11 +138,11 @@ def test_flavours_and_optimisation_give_the_same_outputs(tiny_bundle: Bundle, na
     feed = _feed(spec)
     results = []
     for flavour in ("qlinear", "float"):
-        for optimize in (False, True):
+        for level in ("none", "all"):
             one = {key: tiny_bundle.graphs[key] for key in tiny_bundle.graphs}
             sessions = Sessions(
                 Bundle(tiny_bundle.id, tiny_bundle.manifest, tiny_bundle.arrays, one),
-                SessionOptions(flavour=flavour, threads=1, optimize=optimize),
+                SessionOptions(flavour=flavour, threads=1, level=level),
             )
             results.append(sessions.run(name, feed))
     wanted = results[0]

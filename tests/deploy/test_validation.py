@@ -27,17 +27,17 @@ from c3d_export.runtime.sessions import Sessions
 
 MakeFrame = Callable[..., NDArray[np.uint8]]
 Repack = Callable[..., bytes]
-ONE = (Configuration("qlinear", True, 1),)
+ONE = (Configuration("qlinear", "all", 1),)
 
 
 def test_configurations_cover_flavours_optimisation_and_threads() -> None:
-    chosen = {(c.flavour, c.optimize, c.threads) for c in CONFIGURATIONS}
-    assert chosen == {(f, o, t) for f in ("qlinear", "float") for o in (0, 1) for t in (1, 2)}
+    chosen = {(c.flavour, c.level, c.threads) for c in CONFIGURATIONS}
+    assert chosen == {(f, o, t) for f in ("qlinear", "float") for o in ("none", "all") for t in (1, 2)}
 
 
 def test_a_good_bundle_has_no_differing_value(tiny_bundle: Bundle, make_frame: MakeFrame) -> None:
     seen: list[ValidationRow] = []
-    configurations = [c for c in CONFIGURATIONS if c.threads == 1 or c.optimize]
+    configurations = [c for c in CONFIGURATIONS if c.threads == 1 or c.level == "all"]
     report = validate_bundle(
         tiny_bundle, [make_frame(33, 49, 2)], [1, 8], configurations, seen.append
     )

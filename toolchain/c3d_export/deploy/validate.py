@@ -38,17 +38,17 @@ class Configuration:
     """One way to run the graphs."""
 
     flavour: str
-    optimize: bool
+    level: str
     threads: int
 
     def options(self) -> SessionOptions:
-        return SessionOptions("cpu", self.flavour, self.threads, self.optimize)
+        return SessionOptions("cpu", self.flavour, self.threads, self.level)
 
 
 CONFIGURATIONS = tuple(
-    Configuration(flavour, optimize, threads)
+    Configuration(flavour, level, threads)
     for flavour in ("qlinear", "float")
-    for optimize in (False, True)
+    for level in ("none", "all")
     for threads in (1, 2)
 )
 
@@ -59,7 +59,7 @@ class ValidationRow:
 
     what: str
     flavour: str
-    optimize: bool
+    level: str
     threads: int
     compared: int
     differing: int
@@ -88,7 +88,7 @@ class ValidationReport:
             if row.differing:
                 raise BitMismatchError(
                     f"{row.what} differs in {row.differing} of {row.compared} values ({row.first})"
-                    f" with flavour {row.flavour}, optimisation {row.optimize}, {row.threads}"
+                    f" with flavour {row.flavour}, optimisation {row.level}, {row.threads}"
                     " threads; this runtime must not be used for this bundle"
                 )
 
@@ -150,7 +150,7 @@ def _compare(what: str, c: Configuration, pairs: dict[str, tuple[Any, Any]]) -> 
     differing = sum(int((got != wanted).sum()) for got, wanted in pairs.values())
     firsts = (_first_difference(name, *pair) for name, pair in pairs.items())
     first = next((text for text in firsts if text), "")
-    return ValidationRow(what, c.flavour, c.optimize, c.threads, compared, differing, first)
+    return ValidationRow(what, c.flavour, c.level, c.threads, compared, differing, first)
 
 
 @torch.no_grad()

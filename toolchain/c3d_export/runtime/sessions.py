@@ -25,6 +25,12 @@ Feed = Mapping[str, NDArray[Any]]
 # Flavours by device, the first being the default.
 DEVICE_FLAVOURS: Final = {"cpu": ("qlinear", "float"), "cuda": ("float",)}
 MAX_THREADS: Final = 1024
+LEVELS: Final = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 # EXHAUSTIVE, the default, times algorithms and may pick another one in every process; TF32 keeps
@@ -42,17 +48,19 @@ _CUDA_OPTIONS: Final = {
 class SessionOptions:
     """device: "cpu" or "cuda". flavour: None for the device's default. threads: 0 for all cores.
 
-    optimize: ONNX Runtime's graph optimisation, all or none (`validate` compares both).
+    level: ONNX Runtime's graph optimisation, one of LEVELS (`validate` compares them).
     """
 
     device: str = "cpu"
     flavour: str | None = None
     threads: int = 0
-    optimize: bool = True
+    level: str = "all"
 
     def resolved_flavour(self) -> str:
         if not isinstance(self.threads, int) or not 0 <= self.threads <= MAX_THREADS:
             raise OptionError(f"threads is {self.threads!r}; choose 0 (all cores) to {MAX_THREADS}")
+        if self.level not in LEVELS:
+            raise OptionError(f"unknown level {self.level!r}; known are {', '.join(LEVELS)}")
         if not isinstance(self.device, str) or self.device not in DEVICE_FLAVOURS:
             raise OptionError(f"unknown device {self.device!r}; known are cpu and cuda")
         allowed = DEVICE_FLAVOURS[self.device]
@@ -125,9 +133,7 @@ class Sessions:
 def _open(ort: Any, model: bytes, provider: str, options: SessionOptions) -> Any:
     session = ort.SessionOptions()
     levels = ort.GraphOptimizationLevel
-    session.graph_optimization_level = (
-        levels.ORT_ENABLE_ALL if options.optimize else levels.ORT_DISABLE_ALL
-    )
+    session.graph_optimization_level = getattr(levels, LEVELS[options.level])
     session.intra_op_num_threads = options.threads
     session.use_deterministic_compute = True
     session.log_severity_level = 3
