@@ -18,34 +18,32 @@ struct symbol {
     uint8_t bits;
 };
 
-/* The bits of `a` where `choice` is 1 and of `b` where it is 0. Most values are zero and the
- * others cannot be predicted: nothing here may become a branch. */
-static inline uint32_t choose(uint32_t choice, uint32_t a, uint32_t b)
-{
-    return ((a ^ b) & (0u - choice)) ^ b;
-}
-
 static inline int32_t clamp_group(int32_t group, int32_t reach)
 {
     group = group < -reach ? -reach : group;
     return group >= reach ? reach - 1 : group;
 }
 
-/* Returns 1 for a value that the table does not cover. */
+/* Returns 1 for a value that the table does not cover. The branch is often mispredicted, and yet
+ * faster than to compute both ways and to choose. */
 static inline uint32_t find(const struct arith_table *table, int32_t value, struct symbol *found)
 {
-    uint32_t is_zero = value == 0;
+    found->bits = table->bits;
+    if (value == 0) {
+        found->frequency = table->zero;
+        found->base = 0;
+        found->low = 0;
+        found->fold = 0;
+        return 0;
+    }
     uint32_t fold = table->fold;
     int32_t rank = arith_rank(value);
-    uint32_t low = arith_low_bits(rank, fold);
     uint32_t entry = table->pushes[clamp_group(arith_group(rank, fold), table->reach)];
-    uint32_t start = entry >> ARITH_UNIT_BITS & ARITH_UNIT_MASK;
-    found->frequency = choose(is_zero, table->zero, entry & ARITH_UNIT_MASK);
-    found->base = choose(is_zero, 0, table->zero + (start << fold));
-    found->low = choose(is_zero, 0, low);
-    found->fold = (uint8_t)choose(is_zero, 0, fold);
-    found->bits = table->bits;
-    return entry >> 31 & (is_zero ^ 1u);
+    found->frequency = entry & ARITH_UNIT_MASK;
+    found->base = table->zero + ((entry >> ARITH_UNIT_BITS & ARITH_UNIT_MASK) << fold);
+    found->low = arith_low_bits(rank, fold);
+    found->fold = (uint8_t)fold;
+    return entry >> 31;
 }
 
 /* Puts one value on a state; returns where the words now begin. The word is stored in any case
