@@ -139,6 +139,17 @@ static void offer_changed(struct fuzz_input *input)
     free(shapes);
 }
 
+static c3d_arith_status expected_build(const c3d_arith_shape *shape, uint32_t any)
+{
+    if (shape->fold > 5) {
+        return C3D_ARITH_ERR_TABLES_RANGE;
+    }
+    if (shape->below > 511 || shape->above > 511) {
+        return C3D_ARITH_ERR_TABLES_SIZE;
+    }
+    return any == 0 ? C3D_ARITH_ERR_TABLES_ZERO : C3D_ARITH_OK;
+}
+
 static void offer_weights(struct fuzz_input *input)
 {
     c3d_arith_shape shape = {0, fuzz_byte(input) % 7u, fuzz_pair(input) % 513u,
@@ -153,10 +164,7 @@ static void offer_weights(struct fuzz_input *input)
         weights[i] = shift < 32 ? all >> shift : 0;
         any |= weights[i];
     }
-    c3d_arith_status expected = shape.fold > 5                           ? C3D_ARITH_ERR_TABLES_RANGE
-                                : shape.below > 511 || shape.above > 511 ? C3D_ARITH_ERR_TABLES_SIZE
-                                : any == 0                               ? C3D_ARITH_ERR_TABLES_ZERO
-                                                                         : C3D_ARITH_OK;
+    c3d_arith_status expected = expected_build(&shape, any);
     FUZZ_CHECK(c3d_arith_table_build(weights, &shape, frequencies) == expected);
     if (expected == C3D_ARITH_OK) {
         FUZZ_CHECK(expected_bank(frequencies, n, &shape, 1) == C3D_ARITH_OK);

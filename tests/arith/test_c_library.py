@@ -69,11 +69,17 @@ def test_interface_with_32_bit_sizes(tmp_path: Path) -> None:
     assert_passes([str(tmp_path / "checks")])
 
 
-@pytest.mark.parametrize("processor", ["core2duo", "Nehalem", "Haswell"])
+@pytest.mark.parametrize(
+    "processor",
+    ["core2duo", "Nehalem", "Haswell", "Haswell,-bmi2", "Haswell,-fma", "Haswell,-popcnt"],
+)
 def test_interface_on_a_processor_with_fewer_instructions(
     processor: str, request: pytest.FixtureRequest
 ) -> None:
-    """A core2duo has no checksum instruction, a Nehalem no AVX2, a Haswell no AVX-512."""
+    """A core2duo has no checksum instruction, a Nehalem no AVX2, a Haswell no AVX-512.
+
+    A kernel needs all its instruction sets, so the others of AVX2's are taken away one by one.
+    """
     emulator = shutil.which("qemu-x86_64")
     if emulator is None or platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("needs qemu-x86_64, and a compiler for x86-64")
