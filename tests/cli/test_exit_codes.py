@@ -83,7 +83,7 @@ def test_two_runtimes_are_four(
     run: Run, bundle: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = {"onnxruntime": "1.28.0", "onnxruntime-gpu": "1.28.0"}
-    monkeypatch.setattr("c3d_export.runtime.sessions.installed_runtimes", lambda: both)
+    monkeypatch.setattr("c3d_export.runtime.providers.installed_runtimes", lambda: both)
     done = run("encode", images / "a.png", "-o", tmp_path / "a.c3s", "--codec", bundle)
     assert done.exit_code == 4
     assert "pip uninstall" in line_of(done.stderr)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from c3d_export.core.errors import BundleManifestError
+from c3d_export.core.errors import BundleGraphError, BundleManifestError
 from c3d_export.deploy.bundle import Export, Provenance, build_bundle, export_network
 from c3d_export.deploy.restore import (
     frozen_from_bundle,
@@ -111,8 +111,14 @@ def test_a_graph_in_the_place_of_another(tiny_bytes: bytes, repack: Repack) -> N
     members = unpack_archive(tiny_bytes)
     parts = ("qlinear", "float", "weights")
     moved = {f"graphs/g_a.{part}": members[f"graphs/h_a.{part}"] for part in parts}
+    with pytest.raises(BundleGraphError, match="g_a"):
+        parse_bundle(repack(tiny_bytes, moved))
+
+
+def test_layers_that_are_not_the_networks(tiny_bundle: Bundle) -> None:
+    graphs = {**tiny_bundle.graphs, ("g_a", "qlinear"): tiny_bundle.graphs["h_a", "qlinear"]}
     with pytest.raises(BundleManifestError, match="g_a"):
-        frozen_from_bundle(parse_bundle(repack(tiny_bytes, moved)))
+        frozen_from_bundle(Bundle(tiny_bundle.id, tiny_bundle.manifest, tiny_bundle.arrays, graphs))
 
 
 def test_building_twice_gives_the_same_bytes(tiny_export: Export, tiny_bytes: bytes) -> None:

@@ -32,7 +32,8 @@ ONE = (Configuration("qlinear", "all", 1),)
 
 def test_configurations_cover_flavours_optimisation_and_threads() -> None:
     chosen = {(c.flavour, c.level, c.threads) for c in CONFIGURATIONS}
-    assert chosen == {(f, o, t) for f in ("qlinear", "float") for o in ("none", "all") for t in (1, 2)}
+    flavours, levels = ("qlinear", "float"), ("none", "all")
+    assert chosen == {(f, level, t) for f in flavours for level in levels for t in (1, 2)}
 
 
 def test_a_good_bundle_has_no_differing_value(tiny_bundle: Bundle, make_frame: MakeFrame) -> None:

@@ -13,12 +13,12 @@ from c3d_export.core.errors import (
     BundleFormatError,
     LibraryMissingError,
     OptionError,
-    ProviderMissingError,
     RuntimeConflictError,
 )
-from c3d_export.runtime import sessions
-from c3d_export.runtime.bundle import GRAPHS, Bundle
-from c3d_export.runtime.sessions import SessionOptions, Sessions, import_runtime
+from c3d_export.runtime import providers
+from c3d_export.runtime.bundle import Bundle
+from c3d_export.runtime.providers import import_runtime, installed_runtimes
+from c3d_export.runtime.sessions import SessionOptions, Sessions, session_choices
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ from c3d_export.runtime.sessions import SessionOptions, Sessions, import_runtime
         {"device": "CPU"},
         {"device": []},
         {"flavour": "int4"},
+        {"flavour": ""},
         {"device": "cuda", "flavour": "qlinear"},
         {"threads": -1},
         {"threads": 100_000},
@@ -48,45 +49,23 @@ def test_flavours_by_device() -> None:
     assert SessionOptions("cuda").resolved_flavour() == "float"
 
 
-def test_cuda_where_there_is_none(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    ort = import_runtime()
-    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(ProviderMissingError, match=r"c3d-export\[gpu\]"):
-        Sessions(tiny_bundle, SessionOptions("cuda"))
+def test_no_flavour_is_one_choice_and_a_list_is_an_order() -> None:
+    assert session_choices("cpu", None, 1) == [SessionOptions("cpu", "qlinear", 1)]
+    assert session_choices("cuda", None, 0) == [SessionOptions("cuda", "float", 0)]
+    assert session_choices("cpu", "float", 0) == [SessionOptions("cpu", "float", 0)]
+    both = [choice.flavour for choice in session_choices("cpu", ("float", "qlinear"), 0)]
+    assert both == ["float", "qlinear"]
 
 
-def test_cuda_that_is_listed_but_cannot_be_used(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A missing driver shows when a session is made: an error, and no session on the CPU."""
-    ort = import_runtime()
-
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("CUDA failure 35\nmore lines")
-
-    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr(ort, "InferenceSession", broken)
-    with pytest.raises(ProviderMissingError, match=r"CUDA failure 35$"):
-        Sessions(tiny_bundle, SessionOptions("cuda"))
-
-
-def test_a_cuda_session_may_not_fall_back(
-    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ort = import_runtime()
-    seen: list[tuple[Any, Any]] = []
-    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr(
-        ort, "InferenceSession", lambda _, options, providers: seen.append((options, providers))
-    )
-    Sessions(tiny_bundle, SessionOptions("cuda"))
-    assert len(seen) == len(GRAPHS)
-    for options, providers in seen:
-        assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
-        ((name, chosen),) = providers
-        assert name == "CUDAExecutionProvider"
-        # EXHAUSTIVE would choose another algorithm in every process.
-        assert chosen["cudnn_conv_algo_search"] != "EXHAUSTIVE"
+@pytest.mark.parametrize(
+    "flavour",
+    [[], (), ["qlinear", "qlinear"], ["qlinear", "int4"], ["qlinear", None, None], 7, {"float"}],
+    ids=str,
+)
+def test_lists_of_flavours_that_are_none(flavour: Any) -> None:
+    """All names are looked at before one is tried: a misspelt second choice is told at once."""
+    with pytest.raises(OptionError):
+        session_choices("cpu", flavour, 1)
 
 
 def test_both_runtimes_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,14 +75,14 @@ def test_both_runtimes_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_runtime_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "installed_runtimes", dict)
+    monkeypatch.setattr(providers, "installed_runtimes", dict)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(LibraryMissingError, match=r"c3d-export\[cpu\]"):
         import_runtime()
 
 
 def test_the_installed_runtime_is_told() -> None:
-    found = sessions.installed_runtimes()
+    found = installed_runtimes()
     assert len(found) == 1
     assert set(found) <= {"onnxruntime", "onnxruntime-gpu"}
 

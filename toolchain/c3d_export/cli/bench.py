@@ -12,8 +12,16 @@ import click
 
 from .encode import _SIZE
 from .lookup import bundle_path
+from .opening import open_allowed
 from .output import print_json, print_table, progress
-from .settings import PATH, device_option, find_workspace, shared, threads_option
+from .settings import (
+    PATH,
+    device_option,
+    find_workspace,
+    flavour_option,
+    shared,
+    threads_option,
+)
 from .timing import CODER, OTHER, PASSES, Stopwatch
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ Times = list[dict[str, float]]
 @click.option("--quality", type=int, metavar="Q", help="Rate point; the middle one by default.")
 @click.option("--repeat", type=click.IntRange(min=1), default=20, show_default=True, metavar="N")
 @device_option
+@flavour_option
 @threads_option
 @shared()
 def bench(
@@ -40,6 +49,7 @@ def bench(
     quality: int | None,
     repeat: int,
     device: str,
+    flavours: tuple[str, ...],
     threads: int,
     as_json: bool,
 ) -> None:
@@ -50,10 +60,8 @@ def bench(
     \b
     Example: c3d-export bench --codec supertuxkart-small.c3b --frame frame.png --repeat 50
     """
-    from ..runtime.codec import open_codec
-
     pixels = _frame(size, frame)
-    opened = open_codec(bundle_path(find_workspace(), codec), device, threads=threads)
+    opened = open_allowed(bundle_path(find_workspace(), codec), device, flavours, threads)
     stream = opened.encode(pixels, quality)
     opened.decode(stream)
     watch = Stopwatch()

@@ -23,8 +23,9 @@ from .files import (
     wants_folder,
 )
 from .lookup import bundle_of_stream, bundle_path
+from .opening import open_allowed
 from .output import note, print_json, progress
-from .settings import device_option, find_workspace, shared, threads_option
+from .settings import device_option, find_workspace, flavour_option, shared, threads_option
 
 if TYPE_CHECKING:
     from ..runtime.codec import Codec
@@ -40,6 +41,7 @@ _MAX_STANDARD_BYTES = 4 * MAX_STREAM_BYTES
 @click.option("--codec", metavar="BUNDLE", help="The bundle; found by the stream's id otherwise.")
 @click.option("--format", "kind", type=click.Choice(["png", "webp"]), help="Of the images.")
 @device_option
+@flavour_option
 @threads_option
 @shared()
 def decode(
@@ -48,6 +50,7 @@ def decode(
     codec: str | None,
     kind: str | None,
     device: str,
+    flavours: tuple[str, ...],
     threads: int,
     as_json: bool,
 ) -> None:
@@ -60,7 +63,7 @@ def decode(
     Example: c3d-export decode streams/ -o decoded/ --format webp
     """
     _check(inputs, out, as_json)
-    job = _Job(_Codecs(codec, device, threads), out)
+    job = _Job(_Codecs(codec, device, flavours, threads), out)
     if inputs == (STANDARD,):
         job.streams(_read_standard(), kind)
     else:
@@ -115,8 +118,11 @@ def _read_standard() -> bytes:
 class _Codecs:
     """The codec of each stream: the one that was named, or found by the stream's id, once."""
 
-    def __init__(self, name: str | None, device: str, threads: int) -> None:
-        self._name, self._device, self._threads = name, device, threads
+    def __init__(
+        self, name: str | None, device: str, flavours: tuple[str, ...], threads: int
+    ) -> None:
+        self._name, self._device, self._flavours = name, device, flavours
+        self._threads = threads
         self._opened: dict[bytes, Codec] = {}
 
     def decode(self, stream: bytes) -> Frame:
@@ -129,12 +135,10 @@ class _Codecs:
         return self._opened[key].decode(stream)
 
     def _open(self, key: bytes) -> Codec:
-        from ..runtime.codec import open_codec
-
         workspace = find_workspace()
         named = bundle_path(workspace, self._name) if self._name else None
         path = named or bundle_of_stream(workspace, key)
-        return open_codec(path, self._device, threads=self._threads)
+        return open_allowed(path, self._device, self._flavours, self._threads)
 
 
 class _Job:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..core.errors import C3DError, HostError, MissingModelError
+from .host_facts import coder_kernel, cpu_features, cuda_libraries, gpu_driver
 from .lookup import bundle_path
 from .output import print_json, print_table
 from .settings import find_workspace, shared
@@ -19,28 +21,38 @@ from .settings import find_workspace, shared
 if TYPE_CHECKING:
     from ..runtime.bundle import Bundle
 
-OK, WARNING, PROBLEM = "ok", "warning", "problem"
+__all__ = ["Finding", "cpu_features", "doctor"]
 
-# What int8 kernels use, from the slowest to the fastest.
-_CPU_FLAGS = ("sse4_1", "avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
+OK, ABSENT, WARNING, PROBLEM = "ok", "absent", "warning", "problem"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. error: what is raised for a problem."""
+    """One thing that was looked at. milliseconds: what it took, where that matters."""
 
     what: str
     verdict: str
     text: str
-    error: C3DError | None = None
+    milliseconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"what": self.what, "verdict": self.verdict, "text": self.text}
+        return row if self.milliseconds is None else {**row, "milliseconds": self.milliseconds}
+
+    @property
+    def line(self) -> str:
+        if self.milliseconds is None:
+            return self.text
+        return f"{self.text}, {self.milliseconds:.1f} ms"
 
 
 @click.command()
 @click.option("--codec", metavar="BUNDLE", help="Check this bundle instead of the shipped one.")
 @shared()
 def doctor(codec: str | None, as_json: bool) -> None:
-    """Check this host: versions, providers, CPU, and the known answers of a bundle.
+    """Check this host: versions, processor, GPU, providers, and the known answers of a bundle.
 
+    Each provider has to run a convolution, and each flavour has to give the bundle's numbers.
     Exit code 4 where something stands in the way.
 
     \b
@@ -49,11 +61,10 @@ def doctor(codec: str | None, as_json: bool) -> None:
     findings = list(_findings(codec))
     problems = [f for f in findings if f.verdict == PROBLEM]
     if as_json:
-        rows = [{"what": f.what, "verdict": f.verdict, "text": f.text} for f in findings]
-        print_json({"healthy": not problems, "findings": rows})
+        print_json({"healthy": not problems, "findings": [f.to_json() for f in findings]})
     else:
-        print_table("this host", ("what", "", "found"), [(f.what, f.verdict, f.text)
-                                                        for f in findings])  # fmt: skip
+        rows = [(f.what, f.verdict, f.line) for f in findings]
+        print_table("this host", ("what", "", "found"), rows)
     if problems:
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
         raise HostError(f"{count}; the first: {problems[0].what}: {problems[0].text}")
@@ -68,17 +79,25 @@ def _findings(codec: str | None) -> Iterator[Finding]:
     for name in ("numpy", "pillow"):
         yield _checked(name, partial(_version, name))
     yield _checked("entropy coder and passes", _extensions)
-    yield _checked("onnxruntime", _runtime)
+    runtime = _checked("onnxruntime", _runtime)
+    yield runtime
     for name in ("torch", "onnx", "torch-pruning", "safetensors"):
         yield _optional(name)
-    yield from _answers(codec)
+    # A broken ONNX Runtime has been told of; what it would say of the rest means nothing.
+    listed = _listed_providers() if runtime.verdict == OK else []
+    yield from _gpu("CUDAExecutionProvider" in listed)
+    devices = []
+    for device, provider in _providers(listed):
+        yield provider
+        devices += [device] * (provider.verdict == OK)
+    yield from _answers(codec, devices)
 
 
 def _checked(what: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(what, OK, check())
     except C3DError as error:
-        return Finding(what, PROBLEM, str(error), error)
+        return Finding(what, PROBLEM, str(error))
     except Exception as error:  # of any kind: a broken library is what is looked for
         return Finding(what, PROBLEM, f"{type(error).__name__}: {error}")
 
@@ -103,11 +122,12 @@ def _extensions() -> str:
 
     if _arith.crc32c(b"123456789") != 0xE3069283:
         raise HostError("the entropy coder computes a wrong CRC-32C; build the extensions again")
-    return f"loaded: {Path(_arith.__file__).name}, {Path(_native.__file__).name}"
+    files = f"{Path(_arith.__file__).name}, {Path(_native.__file__).name}"
+    return f"loaded: {files}; the coder uses its {coder_kernel()} kernel"
 
 
 def _runtime() -> str:
-    from ..runtime.sessions import import_runtime, installed_runtimes
+    from ..runtime.providers import import_runtime, installed_runtimes
 
     runtime = import_runtime()
     installed = ", ".join(f"{k} {v}" for k, v in installed_runtimes().items())
@@ -115,49 +135,97 @@ def _runtime() -> str:
     return f"{installed or runtime.__version__}, providers {providers}"
 
 
-def cpu_features(cpuinfo: Path) -> str:
-    """The processor's name and what of the features for int8 it has."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-    table = {key.strip(): value.strip() for key, value in fields.items()}
-    flags = set((table.get("flags") or table.get("Features") or "").split())
-    found = [flag for flag in _CPU_FLAGS if flag in flags]
-    return f"{table.get('model name', platform.machine())}: {' '.join(found) or 'no int8 features'}"
+def _listed_providers() -> list[str]:
+    from ..runtime.providers import import_runtime
+
+    return list(import_runtime().get_available_providers())
 
 
-def _answers(codec: str | None) -> Iterator[Finding]:
-    """The known answers in every flavour that a device of this host runs."""
+def _gpu(wanted: bool) -> Iterator[Finding]:
+    """Driver and libraries. wanted: this ONNX Runtime is made for CUDA, so that it needs them."""
+    from ..runtime import cuda
+
+    major = cuda.CUDA_MAJOR
+    if wanted:
+        from ..runtime.providers import import_runtime
+
+        runtime = import_runtime()
+        cuda.preload(runtime)
+        major = cuda.built_with(runtime)
+    driver = gpu_driver()
+    if driver is None:
+        text = "nvidia-smi is absent or finds no GPU"
+        yield Finding("gpu", WARNING if wanted else OK, text)
+    else:
+        yield Finding("gpu", OK, driver)
+    found, absent = cuda_libraries(major)
+    if not absent:
+        yield Finding("cuda libraries", OK, found)
+    elif wanted:
+        yield Finding("cuda libraries", PROBLEM, cuda.describe_missing(absent))
+    else:
+        names = ", ".join(library.file for library in absent)
+        text = f"only device cuda needs them; not found: {names}"
+        yield Finding("cuda libraries", OK, f"{text}; found: {found}" if found else text)
+
+
+def _providers(listed: list[str]) -> Iterator[tuple[str, Finding]]:
+    """Each device's provider: does it load, and run a convolution?"""
+    from ..runtime.probe import probe
+    from ..runtime.providers import INSTALL_GPU, PROVIDERS
+
+    for device, provider in PROVIDERS.items():
+        what = f"provider, {device}"
+        if provider in listed:
+
+            def check(device: str = device, provider: str = provider) -> str:
+                probe(device)
+                return f"{provider} loads and runs a convolution"
+
+            yield device, _timed(what, check)
+        elif listed:
+            text = f"{provider} is not in this ONNX Runtime; {INSTALL_GPU} brings it for a GPU"
+            yield device, Finding(what, ABSENT, text)
+
+
+def _timed(what: str, check: Callable[[], str]) -> Finding:
+    begin = time.perf_counter()
+    finding = _checked(what, check)
+    return replace(finding, milliseconds=1000.0 * (time.perf_counter() - begin))
+
+
+def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
+    """The known answers in every flavour of the devices that work."""
     from ..runtime.bundle import read_bundle
+    from ..runtime.sessions import DEVICE_FLAVOURS
 
     try:
         path = bundle_path(find_workspace(), codec)
     except MissingModelError as error:
-        yield Finding("known answers", WARNING, str(error), error)
+        yield Finding("known answers", WARNING, str(error))
         return
     bundle = read_bundle(path)
-    for device, flavour in _devices():
-        what = f"known answers, {device} {flavour}"
-        yield _checked(what, partial(_known, bundle, device, flavour))
+    for device in devices:
+        for flavour in DEVICE_FLAVOURS[device]:
+            yield _known(bundle, device, flavour)
 
 
-def _devices() -> list[tuple[str, str]]:
-    from ..runtime.sessions import DEVICE_FLAVOURS, import_runtime
-
-    try:
-        providers = import_runtime().get_available_providers()
-    except C3DError:  # said already
-        return []
-    devices = ["cpu"] + ["cuda"] * ("CUDAExecutionProvider" in providers)
-    return [(device, flavour) for device in devices for flavour in DEVICE_FLAVOURS[device]]
-
-
-def _known(bundle: Bundle, device: str, flavour: str) -> str:
+def _known(bundle: Bundle, device: str, flavour: str) -> Finding:
+    """Timed without the sessions: what a codec pays for the check when it is opened."""
     from ..runtime.codec import Codec
     from ..runtime.known import check_known_answers
     from ..runtime.sessions import SessionOptions
 
-    check_known_answers(Codec(bundle, SessionOptions(device, flavour)))
-    return f"{bundle.name} {bundle.id.hex()}: as exported"
+    what = f"known answers, {device} {flavour}"
+    opened: list[Codec] = []
+
+    def open_sessions() -> str:
+        opened.append(Codec(bundle, SessionOptions(device, flavour)))
+        return ""
+
+    def check() -> str:
+        check_known_answers(opened[0])
+        return f"{bundle.name} {bundle.id.hex()}: as exported"
+
+    finding = _checked(what, open_sessions)
+    return finding if finding.verdict == PROBLEM else _timed(what, check)

@@ -23,8 +23,9 @@ from .files import (
     write_standard,
 )
 from .lookup import bundle_path
+from .opening import open_allowed
 from .output import note, print_json, progress
-from .settings import device_option, find_workspace, shared, threads_option
+from .settings import device_option, find_workspace, flavour_option, shared, threads_option
 
 if TYPE_CHECKING:
     from ..runtime.codec import Codec
@@ -41,6 +42,7 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 @click.option("--quality", type=int, metavar="Q", help="Rate point, 1 the smallest files.")
 @click.option("--size", metavar="WxH", help="Size of the raw RGB frames on stdin.")
 @device_option
+@flavour_option
 @threads_option
 @shared()
 def encode(
@@ -50,6 +52,7 @@ def encode(
     quality: int | None,
     size: str | None,
     device: str,
+    flavours: tuple[str, ...],
     threads: int,
     as_json: bool,
 ) -> None:
@@ -62,12 +65,10 @@ def encode(
     \b
     Example: c3d-export encode frames/ -o streams/ --codec supertuxkart-small.c3b --quality 4
     """
-    from ..runtime.codec import open_codec
-
     _check(inputs, out, size, as_json)
     raw = inputs == (STANDARD,)
     files = [] if raw else _images(inputs)
-    opened = open_codec(bundle_path(find_workspace(), codec), device, threads=threads)
+    opened = open_allowed(bundle_path(find_workspace(), codec), device, flavours, threads)
     job = _Job(opened, quality, out)
     if raw:
         job.frames(_raw_frames(size or ""))

@@ -75,6 +75,13 @@ device_option = click.option(
     default="cpu",
     help="Where the networks run; never another one than asked for.",
 )
+flavour_option = click.option(
+    "--flavour",
+    "flavours",
+    type=click.Choice(["qlinear", "float"]),
+    multiple=True,
+    help="Kind of graphs; give it again to allow another one where the first computes wrongly.",
+)
 model_option = click.option(
     "--model", "size", default="small", metavar="SIZE", help="xsmall, small, median or large."
 )

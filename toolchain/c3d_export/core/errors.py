@@ -90,6 +90,10 @@ class RuntimeConflictError(HostError):
     """onnxruntime and onnxruntime-gpu are both installed and overwrite one another."""
 
 
+class RuntimeOptionError(HostError):
+    """The installed ONNX Runtime does not take an option that exactness rests on."""
+
+
 class LibraryMissingError(HostError):
     """A library that this command needs is not installed."""
 
@@ -160,6 +164,10 @@ class BundleHashError(BundleError):
     """A member of the bundle is not the one that the manifest describes."""
 
 
+class BundleGraphError(BundleError):
+    """A graph of the bundle is none that this package writes."""
+
+
 class BundleManifestError(BundleError):
     """The manifest of the bundle is malformed or contradicts itself."""
 
@@ -176,3 +184,7 @@ class FleetError(C3DError):
     """Some hosts of a fleet failed, the others were done."""
 
     exit_code = 6
+
+
+class C3DWarning(UserWarning):
+    """Something was done in another allowed way than the first; Python's `warnings` carry it."""

@@ -34,6 +34,31 @@ MAX_MEMBER_BYTES: Final = 48 * MIB
 # Members of a bundle: graphs per flavour and rate point, tables and documents are some dozens.
 MAX_MEMBERS: Final = 256
 
+# Fields of one serialised graph, all levels together: the widest of ours has some 3,000. What is
+# read costs under a microsecond a field, so this bounds the time for any file.
+MAX_GRAPH_FIELDS: Final = 65_536
+
+# Nodes and initialisers of one graph: the deepest of ours has 127 and 51.
+MAX_GRAPH_NODES: Final = 1024
+MAX_GRAPH_INITIALIZERS: Final = 1024
+
+# One initialiser: a 5x5 layer of 512 to 512 channels in int8 takes 6.25 MiB.
+MAX_TENSOR_BYTES: Final = 16 * MIB
+
+# Axes of a tensor in a graph: convolutions need 4, and no initialiser of ours has more.
+MAX_TENSOR_RANK: Final = 4
+
+# A name in a graph, in bytes: ours have up to 30.
+MAX_GRAPH_NAME_BYTES: Final = 128
+
+# Inputs and outputs of one node: QLinearConv has 9 inputs.
+MAX_NODE_VALUES: Final = 16
+
+# A whole number in an attribute: kernel sizes, pads, strides, axes, permutations and element types.
+# A pad of 2^31 would ask for terabytes.
+MAX_ATTRIBUTE_VALUE: Final = 16
+MAX_ATTRIBUTE_VALUES: Final = 8
+
 # One JSON document: a manifest of MAX_MEMBERS takes 64 KiB, a long evaluation report 2 MiB.
 MAX_JSON_BYTES: Final = 4 * MIB
 

@@ -23,6 +23,7 @@ from ..core.errors import (
 )
 from ..core.limits import MAX_BUNDLE_BYTES
 from .archive import unpack_archive
+from .graphcheck import check_graph
 
 FORMAT: Final = "c3d-export bundle"
 VERSION: Final = 4
@@ -97,7 +98,7 @@ def read_bundle(path: str | Path) -> Bundle:
 
 
 def parse_bundle(data: bytes) -> Bundle:
-    """Checks the container, the manifest, every member's size and hash, then the arrays."""
+    """Checks the container, the manifest, every member's size and hash, arrays, then graphs."""
     members = unpack_archive(data)
     manifest_bytes = members.pop(MANIFEST, None)
     if manifest_bytes is None:
@@ -158,6 +159,7 @@ def _graphs(members: Mapping[str, bytes]) -> dict[tuple[str, str], bytes]:
                 graphs[graph, flavour] = b"".join(parts)
             except KeyError as error:
                 raise BundleMemberError(f"the bundle lacks {error}") from error
+            check_graph(graphs[graph, flavour], graph, flavour)
     return graphs
 
 

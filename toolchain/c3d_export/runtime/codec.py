@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from .activity import activity_factors
 from .bundle import Bundle, read_bundle
 from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
 from .images import Frame, check_frame
-from .sessions import SessionOptions, Sessions
+from .sessions import Refusal, SessionOptions, Sessions, session_choices
 from .slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from .stream import (
     Data,
@@ -47,13 +48,15 @@ class Latents:
 class Codec:
     """Encodes and decodes with one bundle; safe to share by threads.
 
-    qualities: rate points, 1 (smallest) to N. id: identity of the bundle, 8 bytes.
+    qualities: rate points, 1 (smallest) to N. id: identity of the bundle, 8 bytes. refused: the
+    allowed flavours that `open_codec` passed over, since they compute other numbers here.
     """
 
     def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
         self.bundle = bundle
         options = options or SessionOptions()
         self.sessions = Sessions(bundle, options)
+        self.refused: tuple[Refusal, ...] = ()
         self._workers = Workers(options.threads)
         a = bundle.arrays
         try:
@@ -245,16 +248,18 @@ def open_codec(
     path: str | Path,
     device: str = "cpu",
     *,
-    flavour: str | None = None,
+    flavour: str | Sequence[str] | None = None,
     threads: int = 0,
 ) -> Codec:
     """Opens a bundle and checks on this host that it computes what it computed when exported.
 
-    device: "cpu" or "cuda"; never another one than asked for. threads: 0 for all cores.
-    Raises a leaf of BundleError, HostError or OptionError.
+    device: "cpu" or "cuda"; never another one than asked for. flavour: "qlinear" or "float", None
+    for the device's default; of several, the first whose known answers hold is used, and each one
+    before it is told of by a C3DWarning and in `refused`. threads: 0 for all cores.
+    Raises a leaf of BundleError, HostError (KnownAnswerError where no flavour agrees) or
+    OptionError; MissingInputError for a path that cannot be opened.
     """
-    from .known import check_known_answers
+    from .known import open_first
 
-    codec = Codec(read_bundle(path), SessionOptions(device, flavour, threads))
-    check_known_answers(codec)
-    return codec
+    choices = session_choices(device, flavour, threads)
+    return open_first(read_bundle(path), choices)

@@ -1,47 +1,34 @@
-"""ONNX Runtime sessions: which provider, which flavour, and never a silent fallback."""
+"""The six networks of a bundle as sessions: in which flavour, on which device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import (
-    BundleFormatError,
-    LibraryMissingError,
-    OptionError,
-    ProviderMissingError,
-    RuntimeConflictError,
-)
+from ..core.errors import OptionError
 from .bundle import GRAPHS, Bundle
+from .providers import LEVELS, cuda_fault, import_runtime, open_session
+
+__all__ = [
+    "DEVICE_FLAVOURS",
+    "LEVELS",
+    "MAX_THREADS",
+    "Refusal",
+    "SessionOptions",
+    "Sessions",
+    "import_runtime",
+    "session_choices",
+]
 
 Feed = Mapping[str, NDArray[Any]]
 
 # Flavours by device, the first being the default.
 DEVICE_FLAVOURS: Final = {"cpu": ("qlinear", "float"), "cuda": ("float",)}
 MAX_THREADS: Final = 1024
-LEVELS: Final = {
-    "none": "ORT_DISABLE_ALL",
-    "basic": "ORT_ENABLE_BASIC",
-    "extended": "ORT_ENABLE_EXTENDED",
-    "all": "ORT_ENABLE_ALL",
-}
-_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-# EXHAUSTIVE, the default, times algorithms and may pick another one in every process; TF32 keeps
-# 11 bits of an operand, and activations and weights have 8, but the accumulation differs by
-# kernel: both are pinned until a measurement says otherwise, and the known answers decide.
-_CUDA_OPTIONS: Final = {
-    "cudnn_conv_algo_search": "HEURISTIC",
-    "use_tf32": "0",
-    "prefer_nhwc": "0",
-    "fuse_conv_bias": "0",
-}
 
 
 @dataclass(frozen=True)
@@ -64,61 +51,50 @@ class SessionOptions:
         if not isinstance(self.device, str) or self.device not in DEVICE_FLAVOURS:
             raise OptionError(f"unknown device {self.device!r}; known are cpu and cuda")
         allowed = DEVICE_FLAVOURS[self.device]
-        flavour = self.flavour or allowed[0]
+        flavour = allowed[0] if self.flavour is None else self.flavour
         if flavour not in allowed:
-            raise OptionError(f"device {self.device} has no flavour {flavour!r}, only {allowed}")
+            known = ", ".join(allowed)
+            raise OptionError(f"device {self.device} has no flavour {flavour!r}, only {known}")
         return flavour
 
 
-def installed_runtimes() -> dict[str, str]:
-    """Distribution -> version of every ONNX Runtime that pip believes to be installed."""
-    found = {}
-    for name in ("onnxruntime", "onnxruntime-gpu"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+@dataclass(frozen=True)
+class Refusal:
+    """A flavour that was allowed and is not used; reason: one line."""
+
+    flavour: str
+    reason: str
 
 
-def import_runtime() -> ModuleType:
-    """The onnxruntime module; raises RuntimeConflictError or LibraryMissingError."""
-    if len(installed_runtimes()) > 1:
-        raise RuntimeConflictError(
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite one another; run"
-            " pip uninstall -y onnxruntime onnxruntime-gpu, then install the one you want"
-        )
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise LibraryMissingError(
-            "onnxruntime is not installed; run pip install 'c3d-export[cpu]' or [gpu]"
-        ) from error
-    module: ModuleType = onnxruntime
-    return module
-
-
-def _require_provider(ort: Any, device: str) -> str:
-    provider = _PROVIDERS[device]
-    if provider not in ort.get_available_providers():
-        raise ProviderMissingError(
-            f"device {device} needs ONNX Runtime's {provider}, and this installation has only"
-            f" {', '.join(ort.get_available_providers())}; pip install 'c3d-export[gpu]' on a"
-            " host with a GPU, or choose --device cpu"
-        )
-    return provider
+def session_choices(
+    device: str, flavour: str | Sequence[str] | None, threads: int
+) -> list[SessionOptions]:
+    """What may be tried, in order: one flavour each, all of them checked; raises OptionError."""
+    if flavour is None or isinstance(flavour, str):
+        wanted: list[str | None] = [flavour]
+    elif isinstance(flavour, Sequence) and len(flavour) == len(set(map(repr, flavour))) > 0:
+        wanted = list(flavour)
+    else:
+        raise OptionError(f"flavour is {flavour!r}; give one name, or a list of different names")
+    choices = [SessionOptions(device, name, threads) for name in wanted]
+    return [SessionOptions(device, choice.resolved_flavour(), threads) for choice in choices]
 
 
 class Sessions:
-    """The five networks of a bundle in one flavour on one device. Safe to share by threads."""
+    """The six networks of a bundle in one flavour on one device. Safe to share by threads."""
 
     def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
         self.flavour = options.resolved_flavour()
         self.options = options
         ort = import_runtime()
-        provider = _require_provider(ort, options.device)
         self._sessions = {
-            graph: _open(ort, bundle.graphs[graph, self.flavour], provider, options)
+            graph: open_session(
+                ort,
+                bundle.graphs[graph, self.flavour],
+                options.device,
+                threads=options.threads,
+                level=options.level,
+            )
             for graph in GRAPHS
         }
 
@@ -126,31 +102,11 @@ class Sessions:
         """Outputs by name, without the batch axis of 1; inputs (1, h, w, C)."""
         session = self._sessions[graph]
         names = [output.name for output in session.get_outputs()]
-        values = session.run(names, {name: x[np.newaxis] for name, x in feed.items()})
+        batch = {name: x[np.newaxis] for name, x in feed.items()}
+        try:
+            values = session.run(names, batch)
+        except Exception as error:  # cuDNN is loaded at the first convolution, not before
+            if self.options.device == "cuda":
+                raise cuda_fault(import_runtime(), str(error)) from error
+            raise
         return {name: value[0] for name, value in zip(names, values, strict=True)}
-
-
-def _open(ort: Any, model: bytes, provider: str, options: SessionOptions) -> Any:
-    session = ort.SessionOptions()
-    levels = ort.GraphOptimizationLevel
-    session.graph_optimization_level = getattr(levels, LEVELS[options.level])
-    session.intra_op_num_threads = options.threads
-    session.use_deterministic_compute = True
-    session.log_severity_level = 3
-    # Spinning workers of five sessions would starve the passes and the coder between them.
-    session.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = [provider]
-    if options.device == "cuda":
-        session.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        providers = [(provider, dict(_CUDA_OPTIONS))]
-    try:
-        return ort.InferenceSession(model, session, providers=providers)
-    except Exception as error:  # onnxruntime raises a class per status, all direct subclasses
-        raise _open_error(error, options.device) from error
-
-
-def _open_error(error: Exception, device: str) -> Exception:
-    first = str(error).splitlines()[0]
-    if device == "cuda":
-        return ProviderMissingError(f"ONNX Runtime cannot run this codec on CUDA: {first}")
-    return BundleFormatError(f"ONNX Runtime refuses a graph of the bundle: {first}")
