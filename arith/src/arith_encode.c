@@ -92,7 +92,7 @@ static unsigned choose_lanes(const c3d_arith_part *parts, size_t count, size_t t
     if (bytes >= 65536) {
         return 64;
     }
-    if (bytes >= 16384) {
+    if (bytes >= 12288) {
         return 32;
     }
     if (total >= 8192) {
