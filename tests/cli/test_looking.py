@@ -1,4 +1,4 @@
-"""`validate`, `eval`, `bench`, `doctor`, `data`: tables for people, JSON for machines."""
+"""`eval`, `bench`, `doctor`, `data`: tables for people, JSON for machines."""
 
 from __future__ import annotations
 
@@ -9,40 +9,6 @@ import pytest
 
 from .conftest import Run
 from .test_coding import line_of
-
-
-def test_a_bundle_validates(run: Run, bundle: Path) -> None:
-    done = run("validate", bundle, "--json")
-    assert done.exit_code == 0
-    report = json.loads(done.stdout)
-    assert report["differing"] == 0
-    assert report["compared"] > 100_000
-
-
-def test_one_differing_bit_is_three(
-    run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from c3d_export.deploy import validate
-
-    whole = validate.reference_outputs
-
-    def wrong(net: object, graph: str, feed: object) -> object:
-        outputs = whole(net, graph, feed)  # type: ignore[arg-type]
-        if graph == "h_a":
-            outputs["z"][0, 0, 0, 0] += 1
-        return outputs
-
-    monkeypatch.setattr(validate, "reference_outputs", wrong)
-    done = run("validate", bundle)
-    assert done.exit_code == 3
-    assert "h_a differs in 1 of" in done.stderr.splitlines()[-1]
-    assert "values differ" in done.stdout
-
-
-def test_validating_what_does_not_exist_names_the_commands(run: Run) -> None:
-    done = run("validate", "nothing")
-    assert done.exit_code == 2
-    assert "`c3d-export train --model small`" in line_of(done.stderr)
 
 
 def test_an_evaluation_writes_its_reports(

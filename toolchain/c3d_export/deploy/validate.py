@@ -1,74 +1,62 @@
 """Bit for bit: a bundle's graphs, streams and pixels against the PyTorch integer network.
 
-The reference is rebuilt from the bundle's own weights and runs in float64; what is compared are
-the raw outputs of every graph, then hyper-latents, latents, pixels and streams of whole frames.
+The proof that a user runs, in four parts, the first of which can end it:
+1. certificates: bounds of every layer, computed from the graphs and held against the manifest;
+2. known answers: the graphs compute here what they computed at export;
+3. graphs: every output of every graph on random inputs;
+4. frames: hyper-latents, latents and streams of whole frames, and the pixels that are decoded from
+   the reference's stream.
+
+The reference is PyTorch in float64, where integers are exact. Of a workspace model it is the model
+itself; of a bundle it is rebuilt from the bundle's own weights, so that a weight which was changed
+there shows in the certificates or known answers only. What ran in which configurations:
+`matrix.py`. Where a bit differs, `locate.py` names the first node that computes something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..core.errors import BitMismatchError
-from ..models.layers import depth_to_space
 from ..models.network import Codec as Network
-from ..quantize.freeze import exact
-from ..quantize.reference import Coded, ReferenceCodec
 from ..runtime.bundle import GRAPHS, Bundle
 from ..runtime.codec import Codec
-from ..runtime.images import Frame
-from ..runtime.sessions import SessionOptions
-from .certificate import certify
+from ..runtime.sessions import Feed, SessionOptions, Sessions
+from .analysis import FloatComparison
+from .compare import KNOWN, ValidationRow, frame_row, graph_row, known_row
+from .graph_certificates import CheckedCertificate, check_certificates, require_certificates
 from .graphs import GraphSpec, graph_specs
-from .restore import frozen_from_bundle, parameters_from
+from .locate import Divergence, locate
+from .matrix import FrameJob, Grid, Plan
+from .reference_stream import FrameReference, Outputs, Wanted, reference_outputs
+from .restore import frozen_from_bundle
+from .trace import trace
 
-Outputs = dict[str, Tensor]
-GRID = (5, 7)
-"""Positions of the smallest tensor of the random inputs: odd, so that borders count."""
+_HYPER = ("h_a", "h_s")
+"""Graphs whose smallest tensor is z, at a quarter of the latents' grid."""
 
-
-@dataclass(frozen=True)
-class Configuration:
-    """One way to run the graphs."""
-
-    flavour: str
-    level: str
-    threads: int
-
-    def options(self) -> SessionOptions:
-        return SessionOptions("cpu", self.flavour, self.threads, self.level)
-
-
-CONFIGURATIONS = tuple(
-    Configuration(flavour, level, threads)
-    for flavour in ("qlinear", "float")
-    for level in ("none", "all")
-    for threads in (1, 2)
-)
-
-
-@dataclass(frozen=True)
-class ValidationRow:
-    """what: a graph, or "frame HxW qQ". compared, differing: numbers of values."""
-
-    what: str
-    flavour: str
-    level: str
-    threads: int
-    compared: int
-    differing: int
-    first: str = ""
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class ValidationReport:
+    """All that was found. divergence: of the first row that differs. seconds: of the whole run."""
+
+    name: str
+    codec_id: str
+    certificates: tuple[CheckedCertificate, ...]
     rows: tuple[ValidationRow, ...]
+    plan: Plan
+    divergence: Divergence | None
+    seconds: float
+    floats: FloatComparison | None = None
 
     @property
     def differing(self) -> int:
@@ -78,139 +66,176 @@ class ValidationReport:
     def compared(self) -> int:
         return sum(row.compared for row in self.rows)
 
+    @property
+    def exact(self) -> bool:
+        """Whether every certificate holds and no value differs."""
+        return (
+            bool(self.rows) and not self.differing and not any(c.fault for c in self.certificates)
+        )
+
+    def with_floats(self, floats: FloatComparison, seconds: float) -> ValidationReport:
+        return replace(self, floats=floats, seconds=seconds)
+
     def to_json(self) -> dict[str, Any]:
-        rows = [asdict(row) for row in self.rows]
-        return {"compared": self.compared, "differing": self.differing, "rows": rows}
+        return {
+            "bundle": self.name,
+            "codec_id": self.codec_id,
+            "exact": self.exact,
+            "compared": self.compared,
+            "differing": self.differing,
+            "seconds": round(self.seconds, 2),
+            "skipped": list(self.plan.skipped),
+            "certificates": [item.to_json() for item in self.certificates],
+            "divergence": self.divergence.to_json() if self.divergence else None,
+            "float": self.floats.to_json() if self.floats else None,
+            "rows": [row.to_json() for row in self.rows],
+        }
 
     def require_exact(self) -> None:
-        """Raises BitMismatchError naming the first row that differs."""
-        for row in self.rows:
-            if row.differing:
-                raise BitMismatchError(
-                    f"{row.what} differs in {row.differing} of {row.compared} values ({row.first})"
-                    f" with flavour {row.flavour}, optimisation {row.level}, {row.threads}"
-                    " threads; this runtime must not be used for this bundle"
-                )
+        """Raises CertificateError or BitMismatchError, naming the layer, row and node."""
+        require_certificates(self.certificates)
+        row = next((row for row in self.rows if row.differing), None)
+        if row is not None:
+            raise BitMismatchError(f"{_verdict(row)}{_advice(row, self.divergence)}")
 
 
-def reference_outputs(net: Network, graph: str, feed: dict[str, Tensor]) -> Outputs:
-    """Raw outputs of one graph (1, C, h, w) float64, signed ones + 128 as in the graphs."""
-    if graph == "g_a":
-        g = net.g_a
-        trunk = g.low(g.down(g.high(g.patch(feed["patches"] - 128))))
-        head = exact(g.head).accumulate(trunk)
-        linear = exact(g.linear).accumulate(feed["blocks"] - 128)
-        return {"head_sum": head, "linear_sum": linear}
-    if graph == "h_a":
-        return {"z": net.h_a(feed["activity"] - 128) + 128}
-    if graph == "h_s":
-        features, mean, index = net.h_s(feed["z_hat"] - 128)
-        return {"features": features, "mean": mean + 128, "index": index}
-    if graph in ("g_cp", "g_ep"):
-        part = net.g_cp if graph == "g_cp" else net.g_ep
-        mean, index = part(feed["features"], feed["known"] - 128)
-        return {"mean": mean + 128, "index": index}
-    return _synthesis_outputs(net, feed["v"] - 128)
+def _verdict(row: ValidationRow) -> str:
+    differs, values = ("differ", "answers") if row.what == KNOWN else ("differs", "values")
+    return (
+        f"{row} {differs} in {row.differing} of {row.compared} {values} ({row.first}) with"
+        f" {row.configuration}"
+    )
 
 
-def _synthesis_outputs(net: Network, v: Tensor) -> Outputs:
-    g = net.g_s
-    trunk = g.high(depth_to_space(g.up(g.low(g.enter(v))), 2))
-    return {
-        "base_out": g.base(v[:, : g.split]) + 128,
-        "detail_out": g.detail(v[:, g.split : g.latents]) + 128,
-        "correction_out": g.correction(trunk) + 128,
-    }
+def _advice(row: ValidationRow, divergence: Divergence | None) -> str:
+    if divergence is not None:
+        return f"; first {divergence}; do not use this runtime for this bundle"
+    if row.what == KNOWN:
+        return "; this host, or a change of the weights, gives other numbers than the export did"
+    return "; no graph differs on this input, so look at the passes and the entropy coder"
 
 
-def _random_feed(spec: GraphSpec, seed: int) -> dict[str, NDArray[np.uint8]]:
-    rng = np.random.default_rng(seed)
-    return {
-        port.name: rng.integers(
-            0, 256, (GRID[0] * port.scale, GRID[1] * port.scale, port.channels), dtype=np.uint8
-        )
-        for port in spec.inputs
-    }
-
-
-def _as_tensor(x: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(x.astype(np.float64)).permute(2, 0, 1)[None]
-
-
-def _first_difference(name: str, got: NDArray[Any], wanted: NDArray[Any]) -> str:
-    where = np.argwhere(got != wanted)
-    if not len(where):
-        return ""
-    index = tuple(int(i) for i in where[0])
-    return f"{name}{list(index)}: {got[index]} instead of {wanted[index]}"
-
-
-def _compare(what: str, c: Configuration, pairs: dict[str, tuple[Any, Any]]) -> ValidationRow:
-    compared = sum(int(np.asarray(wanted).size) for _, wanted in pairs.values())
-    differing = sum(int((got != wanted).sum()) for got, wanted in pairs.values())
-    firsts = (_first_difference(name, *pair) for name, pair in pairs.items())
-    first = next((text for text in firsts if text), "")
-    return ValidationRow(what, c.flavour, c.level, c.threads, compared, differing, first)
-
-
-@torch.no_grad()
-def _graph_references(net: Network) -> dict[str, tuple[dict[str, NDArray[np.uint8]], Outputs]]:
-    references = {}
-    for seed, spec in enumerate(graph_specs(net.spec)):
-        feed = _random_feed(spec, seed)
-        tensors = {name: _as_tensor(x) for name, x in feed.items()}
-        references[spec.name] = feed, reference_outputs(net, spec.name, tensors)
-    return references
-
-
-def _frame_row(
-    codec: Codec, frame: Frame, quality: int, wanted: Coded, c: Configuration, stream: bytes
-) -> ValidationRow:
-    latents = codec.latents(frame, quality)
-    coded = codec.encode(frame, quality)
-    pairs = {
-        "z": (latents.z, wanted.z),
-        "v": (latents.v[..., : codec.bundle.latents], wanted.v),
-        "pixels": (codec.decode(coded), wanted.frame),
-        "stream": (np.array([coded == stream]), np.array([True])),
-    }
-    what = f"frame {frame.shape[1]}x{frame.shape[0]} quality {quality}"
-    return _compare(what, c, pairs)
+Report = Callable[[ValidationRow], None]
 
 
 def validate_bundle(
-    bundle: Bundle,
-    frames: Sequence[Frame],
-    qualities: Sequence[int] | None = None,
-    configurations: Sequence[Configuration] = CONFIGURATIONS,
-    report: Callable[[ValidationRow], None] | None = None,
+    bundle: Bundle, plan: Plan, *, network: Network | None = None, report: Report | None = None
 ) -> ValidationReport:
-    """Compares every configuration with the reference; recomputes the certificates first.
+    """Runs a plan; nothing is raised for what differs, see `require_exact`.
 
-    qualities: rate points of the frames, None for all. Raises CertificateError.
+    network: the frozen network that the bundle was made from, None to restore it from the bundle.
+    report: called with every row. Raises a leaf of BundleError, HostError, or CertificateError
+    where a graph lacks a layer.
     """
-    net = frozen_from_bundle(bundle)
-    certify(net)
+    started = time.monotonic()
+    net = network or frozen_from_bundle(bundle)
+    certificates = check_certificates(bundle, net)
     rows: list[ValidationRow] = []
+    divergence = None
+    if not any(item.fault for item in certificates):
+        validation = _Validation(bundle, net, plan)
+        for row in validation.rows():
+            rows.append(row)
+            if report is not None:
+                report(row)
+        first = next((row for row in rows if row.differing and row.what != KNOWN), None)
+        divergence = validation.divergence(first) if first else None
+    seconds = time.monotonic() - started
+    return ValidationReport(
+        bundle.name, bundle.id.hex(), certificates, tuple(rows), plan, divergence, seconds
+    )
 
-    def add(row: ValidationRow) -> None:
-        rows.append(row)
-        if report is not None:
-            report(row)
 
-    codecs = {c: Codec(bundle, c.options()) for c in configurations}
-    references = _graph_references(net)
-    for c, codec in codecs.items():
-        for graph in GRAPHS:
-            feed, wanted = references[graph]
-            got = codec.sessions.run(graph, feed)
-            pairs = {n: (got[n], w[0].permute(1, 2, 0).numpy()) for n, w in wanted.items()}
-            add(_compare(graph, c, pairs))
-    reference = ReferenceCodec(net, parameters_from(bundle))
-    for frame in frames:
-        for quality in qualities or range(1, bundle.qualities + 1):
-            wanted_frame = reference.encode(frame, quality - 1)
-            stream = next(iter(codecs.values())).encode(frame, quality)
-            for c, codec in codecs.items():
-                add(_frame_row(codec, frame, quality, wanted_frame, c, stream))
-    return ValidationReport(tuple(rows))
+def count_rows(plan: Plan) -> int:
+    """How many rows a plan gives."""
+    each = len(GRAPHS) * len(plan.grids) + plan.known_answers
+    return each * len(plan.configurations) + sum(len(job.configurations) for job in plan.jobs)
+
+
+class _Validation:
+    def __init__(self, bundle: Bundle, net: Network, plan: Plan) -> None:
+        self.bundle, self.net, self.plan = bundle, net, plan
+        self.specs = {spec.name: spec for spec in graph_specs(net.spec)}
+        self.frames = FrameReference(net, bundle)
+
+    def rows(self) -> Iterator[ValidationRow]:
+        """One configuration after the other, so that the sessions of one are open at a time."""
+        graphs = self._graph_references() if self.plan.configurations else {}
+        everywhere, dealt = self._jobs()
+        for c in self.plan.configurations:
+            codec = Codec(self.bundle, c.options())
+            if self.plan.known_answers:
+                yield known_row(codec, c)
+            for (graph, grid), (feed, wanted) in graphs.items():
+                yield graph_row(codec, c, graph, grid, feed, wanted)
+            for job, wanted_frame in everywhere:
+                yield frame_row(codec, job, wanted_frame, c)
+        for job in dealt:
+            wanted_frame = self._wanted(job)
+            for c in job.configurations:
+                yield frame_row(Codec(self.bundle, c.options()), job, wanted_frame, c)
+
+    def _jobs(self) -> tuple[list[tuple[FrameJob, Wanted]], list[FrameJob]]:
+        """The frames that run in every configuration, with what is wanted; and the others."""
+        everywhere = [j for j in self.plan.jobs if j.configurations == self.plan.configurations]
+        others = [j for j in self.plan.jobs if j.configurations != self.plan.configurations]
+        return [(job, self._wanted(job)) for job in everywhere], others
+
+    def _wanted(self, job: FrameJob) -> Wanted:
+        return self.frames.wanted(job.frame.pixels, job.quality)
+
+    def _graph_references(self) -> dict[tuple[str, Grid], tuple[dict[str, Bytes], Outputs]]:
+        references = {}
+        for graph, spec in self.specs.items():
+            for grid in self.plan.grids:
+                feed = random_feed(spec, grid)
+                references[graph, grid] = feed, reference_outputs(self.net, graph, feed)
+        return references
+
+    def divergence(self, row: ValidationRow) -> Divergence | None:
+        """The node behind a row that differs; None where no graph does."""
+        for graph, feed in self._feeds(row):
+            traced = trace(self.net, self.specs[graph], row.configuration.flavour, feed)
+            found = locate(self.bundle, graph, traced, feed, row.configuration.options())
+            if found is not None:
+                return found
+        return None
+
+    def _feeds(self, row: ValidationRow) -> Iterator[tuple[str, Feed]]:
+        """The graphs that a row ran, in order, with their inputs."""
+        if row.what in self.specs:
+            columns, rows = (int(n) for n in row.size.split("x"))
+            yield row.what, random_feed(self.specs[row.what], (rows, columns))
+            return
+        named = (row.name, row.size, row.quality)
+        jobs = ((j.frame.name, j.frame.size, j.quality) == named and j for j in self.plan.jobs)
+        frame = next(job.frame.pixels for job in jobs if job)
+        recorder = _Recorder(self.bundle, row.configuration.options())
+        codec = Codec(self.bundle, row.configuration.options())
+        codec.sessions = recorder
+        # What ran so far is what matters; the row has told of the failure.
+        with contextlib.suppress(Exception):
+            codec.decode(codec.encode(frame, row.quality))
+        yield from recorder.feeds
+
+
+class _Recorder(Sessions):
+    """Sessions that keep their inputs."""
+
+    def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
+        super().__init__(bundle, options)
+        self.feeds: list[tuple[str, Feed]] = []
+
+    def run(self, graph: str, feed: Feed) -> dict[str, NDArray[Any]]:
+        self.feeds.append((graph, dict(feed)))
+        return super().run(graph, feed)
+
+
+def random_feed(spec: GraphSpec, grid: Grid) -> dict[str, Bytes]:
+    """Random bytes for a graph at a grid of latents (rows, columns), the same in every process."""
+    rows, columns = (-(-n // 4) for n in grid) if spec.name in _HYPER else grid
+    rng = np.random.default_rng([GRAPHS.index(spec.name), *grid])
+    return {
+        p.name: rng.integers(0, 256, (rows * p.scale, columns * p.scale, p.channels), np.uint8)
+        for p in spec.inputs
+    }
