@@ -21,6 +21,7 @@ from .activity import activity_factors
 from .bundle import Bundle, read_bundle
 from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
 from .images import Frame, check_frame
+from .scratch import Scratch
 from .sessions import Refusal, SessionOptions, Sessions, session_choices
 from .slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from .stream import (
@@ -58,6 +59,7 @@ class Codec:
         self.sessions = Sessions(bundle, options)
         self.refused: tuple[Refusal, ...] = ()
         self._workers = Workers(options.threads)
+        self._scratch = Scratch()
         a = bundle.arrays
         try:
             self._tables = _arith.Tables(a["frequencies"], a["shapes"])
@@ -81,7 +83,7 @@ class Codec:
         Raises FrameShapeError and UnknownQualityError.
         """
         row = self._row(quality)
-        latents = self.latents(frame, row + 1)
+        latents = self._latents(frame, row)
         return pack_stream(
             quality=row + 1,
             width=frame.shape[1],
@@ -100,7 +102,13 @@ class Codec:
 
     def latents(self, frame: Frame, quality: int) -> Latents:
         """What `encode` codes, before the entropy coder; raises as `encode`."""
-        row = self._row(quality)
+        kept = self._latents(frame, self._row(quality))
+        symbols = tuple(array.copy() for array in kept.symbols)
+        indexes = tuple(array.copy() for array in kept.indexes)
+        return Latents(kept.z, symbols, indexes, kept.v.copy())
+
+    def _latents(self, frame: Frame, row: int) -> Latents:
+        """As `latents`, in arrays that the next frame overwrites."""
         frame = np.ascontiguousarray(check_frame(frame))
         geometry = Geometry(frame.shape[0], frame.shape[1])
         y, z = self._analyse(frame, geometry, row)
@@ -133,15 +141,18 @@ class Codec:
         return int(chosen) - 1
 
     def _analyse(self, frame: Frame, g: Geometry, row: int) -> tuple[NDArray[np.float32], Symbols]:
-        patches = np.empty((2 * g.rows, 2 * g.columns, 192), np.uint8)
-        blocks = np.empty((g.rows, g.columns, 768), np.uint8)
+        take = self._scratch.take
+        patches = take("patches", (2 * g.rows, 2 * g.columns, 192), np.uint8)
+        blocks = take("blocks", (g.rows, g.columns, 768), np.uint8)
         _native.unshuffle(frame, g.height, g.width, patches, blocks)
         sums = self.sessions.run("g_a", {"patches": patches, "blocks": blocks})
         latents = self.bundle.latents
-        y = np.empty((g.rows, g.columns, latents), np.float32)
+        y = take("y", (g.rows, g.columns, latents), np.float32)
         padded_rows, padded_columns = 4 * g.hyper_rows, 4 * g.hyper_columns
         base, planes = self.bundle.base, self.bundle.arrays["planes"][row]
-        activity = np.full((padded_rows, padded_columns, base + latents + PLANES), 128, np.uint8)
+        # The padding stays as it is: the pass writes the places of the frame only.
+        shape = (padded_rows, padded_columns, base + latents + PLANES)
+        activity = take("activity", shape, np.uint8, 128, (g.rows, g.columns))
         activity[..., base + latents :] = planes
         a = self.bundle.arrays
         _native.latents(
@@ -176,7 +187,7 @@ class Codec:
     def _context(self, step: Step, g: Geometry, row: int, features: Bytes, v: Bytes) -> Prior:
         """mean and index of a later step, from the latents in v."""
         base = self.bundle.base
-        known = np.empty((g.rows, g.columns, 2 * base + PLANES), np.uint8)
+        known = self._scratch.take("known", (g.rows, g.columns, 2 * base + PLANES), np.uint8)
         known[..., 2 * base :] = self.bundle.arrays["planes"][row]
         latents = self.bundle.latents
         _native.activity(v, self._factor[row], g.rows, g.columns, latents, base, known)
@@ -186,7 +197,8 @@ class Codec:
 
     def _empty_latents(self, g: Geometry, row: int) -> Bytes:
         """v with nothing decoded yet: zero latents (128) and the planes of the rate point."""
-        v = np.full((g.rows, g.columns, self.bundle.latents + PLANES), 128, np.uint8)
+        v = self._scratch.take("v", (g.rows, g.columns, self.bundle.latents + PLANES), np.uint8)
+        v[..., : self.bundle.latents] = 128
         v[..., self.bundle.latents :] = self.bundle.arrays["planes"][row]
         return v
 
@@ -199,7 +211,8 @@ class Codec:
     def _indexes(self, step: Step, g: Geometry, row: int, index: Bytes) -> Bytes:
         grid = self._grid(g, index, step)
         share = 1 if step == Step.OTHERS else 2
-        out = np.empty(g.rows * g.columns * index.shape[2] // share, np.uint8)
+        size = g.rows * g.columns * index.shape[2] // share
+        out = self._scratch.take(f"indexes of {step.name}", (size,), np.uint8)
         _native.indexes(grid, index, self.bundle.arrays["offset"][row], out)
         return out
 
@@ -212,7 +225,7 @@ class Codec:
         """Symbols and table indexes of one step's latents; decodes them into v."""
         mean, index = prior
         indexes = self._indexes(step, g, row, index)
-        symbols = np.empty(indexes.shape, np.int16)
+        symbols = self._scratch.take(f"symbols of {step.name}", indexes.shape, np.int16)
         grid, a = self._grid(g, mean, step), self.bundle.arrays
         _native.quantize(grid, y, mean, indexes, self._reciprocal[row], a["rounding"], symbols)
         _native.dequantize(grid, symbols, mean, a["step"][row], v)
