@@ -83,9 +83,9 @@ static uint64_t rough_bytes(const c3d_arith_part *parts, size_t count)
     return bits * SAMPLE >> 11;
 }
 
-/* A lane costs four bytes, up to a hundredth of a payload. Sixteen lanes are half as fast as
- * thirty-two, which are nearly as fast as sixty-four; but fewer than sixteen would leave the
- * vector kernels idle where there are enough values to make their speed count. */
+/* A lane costs four bytes: above sixteen, about a hundredth of the payload at most. Sixteen are
+ * half as fast as thirty-two, which are nearly as fast as sixty-four; fewer than sixteen would
+ * leave the vector kernels idle where there are enough values to make their speed count. */
 static unsigned choose_lanes(const c3d_arith_part *parts, size_t count, size_t total)
 {
     uint64_t bytes = rough_bytes(parts, count);
