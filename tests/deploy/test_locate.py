@@ -131,7 +131,7 @@ def _one_less(output: int) -> Callable[[NDArray[Any]], None]:
         ("g_ep", "conv1"),
         ("g_s", "enter"),
         ("g_s", "high.0.conv1"),
-        ("g_s", "detail"),
+        ("g_s", "pixels"),  # which goes on in C: its node is the graph's output
     ],
 )
 def test_a_weight_changed_by_one(
@@ -146,7 +146,8 @@ def test_a_weight_changed_by_one(
     tried = (locate(bundle, graph, traced, feed, options) for bundle in bundles)
     found = next(divergence for divergence in tried if divergence)
     # In the float flavour the bytes of the weights become float32 in a node of their own.
-    assert found.node == f"{layer}.{'out' if flavour == 'qlinear' else 'weight.float'}"
+    output = "pixels_sum" if layer == "pixels" else f"{layer}.out"
+    assert found.node == (output if flavour == "qlinear" else f"{layer}.weight.float")
     assert found.layer.startswith(f"{graph}.")
     (reason,) = found.reasons
     assert reason.startswith(f"{layer}.weight[")
@@ -187,9 +188,9 @@ def test_a_scale_by_one_unit_in_the_last_place(
     """The least that a graph can be wrong by: one scale, its last bit, in a layer at the end."""
     net, spec = copy.deepcopy(tiny_export.frozen), SPECS["g_s"]
     feed = random_feed(spec, GRID)
-    sums = trace(net, spec, "float", feed).values["base.barrier"]
+    sums = trace(net, spec, "float", feed).values["correction.barrier"]
     channel, scale, next_scale = _at_the_edge(net, sums)
-    layer = net.get_submodule("g_s.base")
+    layer = net.get_submodule("g_s.correction")
     assert isinstance(layer, ExactConv2d)
     layer.scale[channel] = torch.tensor(scale)
     graph = build_graph(net, spec, flavour)
@@ -202,12 +203,12 @@ def test_a_scale_by_one_unit_in_the_last_place(
     def change(scales: NDArray[Any]) -> None:
         scales[channel] = next_scale
 
-    wrong = _damaged(sound, "g_s", flavour, _constant("base.scale", change))
+    wrong = _damaged(sound, "g_s", flavour, _constant("correction.scale", change))
     found = _locate(wrong, net, "g_s", flavour, level)
     assert found is not None
-    assert found.node == f"base.{'out' if flavour == 'qlinear' else 'column'}"
-    assert (found.layer, found.output) == ("g_s.base", "base_out")
-    assert found.reasons[0].startswith(f"base.scale[{channel}] is ")
+    assert found.node == f"correction.{'out' if flavour == 'qlinear' else 'column'}"
+    assert (found.layer, found.output) == ("g_s.correction", "correction_out")
+    assert found.reasons[0].startswith(f"correction.scale[{channel}] is ")
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -16,7 +16,9 @@ from onnx import numpy_helper
 from c3d_export.core.errors import BitMismatchError, KnownAnswerError
 from c3d_export.deploy.bundle import Export
 from c3d_export.deploy.compare import FRAME, KNOWN, ValidationRow
+from c3d_export.deploy.graph_certificates import check_certificates
 from c3d_export.deploy.matrix import Configuration, FrameJob, NamedFrame, Plan
+from c3d_export.deploy.restore import frozen_from_bundle
 from c3d_export.deploy.validate import count_rows, validate_bundle
 from c3d_export.runtime.archive import unpack_archive
 from c3d_export.runtime.bundle import FLAVOURS, GRAPHS, Bundle, parse_bundle
@@ -74,7 +76,7 @@ def test_what_did_not_run_is_not_exact(tiny_bundle: Bundle) -> None:
         ("h_s", "mean"),
         ("g_cp", "mean"),
         ("g_ep", "index"),
-        ("g_s", "base_out"),
+        ("g_s", "pixels_sum"),
     ],
 )
 def test_one_output_off_by_one_is_named(
@@ -112,15 +114,15 @@ def test_a_wrong_pixel_of_a_frame_is_found(
 ) -> None:
     run = Sessions.run
 
-    def off_by_two(self: Sessions, name: str, feed: Any) -> dict[str, NDArray[Any]]:
+    def off_by_eight(self: Sessions, name: str, feed: Any) -> dict[str, NDArray[Any]]:
         out = run(self, name, feed)
         if name == "g_s":
-            out["base_out"] = out["base_out"].copy()
-            flat = out["base_out"].reshape(-1)
-            flat[0] = flat[0] ^ 2
+            out["correction_out"] = out["correction_out"].copy()
+            flat = out["correction_out"].reshape(-1)
+            flat[0] = flat[0] ^ 16
         return out
 
-    monkeypatch.setattr(Sessions, "run", off_by_two)
+    monkeypatch.setattr(Sessions, "run", off_by_eight)
     plan = _frames(make_frame(16, 16, 3), 4)
     report = validate_bundle(tiny_bundle, plan, network=tiny_export.frozen)
     (row,) = (row for row in report.rows if row.differing)
@@ -201,26 +203,39 @@ def _all_signs(weight: NDArray[np.int8]) -> None:
 
 
 def _forged(data: bytes, repack: Repack, member: str, name: str, change: Change) -> Bundle:
-    return parse_bundle(repack(data, {member: _edit(data, member, name, change)}))
+    """The certificate tells of the new weights."""
+    changed = _edit(data, member, name, change)
+    path = f"{member.removeprefix('graphs/').removesuffix('.weights')}.{name.rpartition('.')[0]}"
+
+    def certify_again(manifest: dict[str, Any]) -> None:
+        bundle = parse_bundle(repack(data, {member: changed}))
+        found = check_certificates(bundle, frozen_from_bundle(bundle))
+        by_layer = {c.certificate.layer: c.certificate.to_json() for c in found}
+        for item in manifest["certificates"]:
+            if item["layer"] == path:
+                assert item != by_layer[path]
+                item.update(by_layer[path])
+
+    return parse_bundle(repack(data, {member: changed}, certify_again))
 
 
 @pytest.mark.parametrize("configuration", BOTH, ids=FLAVOURS)
 def test_a_damaged_graph_is_named_down_to_the_node(
     tiny_bytes: bytes, tiny_export: Export, repack: Repack, configuration: Configuration
 ) -> None:
-    """Packed again with right hashes, its certificates as they were."""
-    bundle = _forged(tiny_bytes, repack, "graphs/g_s.weights", "base.weight", _one_unit)
+    """Packed again with right hashes, and certified again."""
+    bundle = _forged(tiny_bytes, repack, "graphs/g_s.weights", "pixels.weight", _one_unit)
     plan = Plan((configuration,), ((5, 7),), known_answers=False)
     report = validate_bundle(bundle, plan, network=tiny_export.frozen)
     found = report.divergence
     assert found is not None
-    assert found.layer == "g_s.base"
-    assert found.node == ("base.out" if configuration == QLINEAR else "base.weight.float")
+    assert found.layer == "g_s.pixels"
+    assert found.node == ("pixels_sum" if configuration == QLINEAR else "pixels.weight.float")
     assert [row.what for row in report.rows if row.differing] == ["g_s"]
-    with pytest.raises(BitMismatchError, match=r"first node base\..*of layer g_s\.base"):
+    with pytest.raises(BitMismatchError, match=r"first node pixels.* of layer g_s\.pixels"):
         report.require_exact()
     told = json.loads(json.dumps(report.to_json()))["divergence"]
-    assert (told["layer"], told["flavour"]) == ("g_s.base", configuration.flavour)
+    assert (told["layer"], told["flavour"]) == ("g_s.pixels", configuration.flavour)
 
 
 def test_damage_that_only_frames_show_is_named_too(
@@ -257,8 +272,8 @@ def test_a_graph_that_does_not_run_is_a_difference(
 def test_weights_that_changed_after_the_export_fail_the_known_answers(
     tiny_bytes: bytes, repack: Repack
 ) -> None:
-    """The bundle agrees with itself, and the certificates with the largest layers."""
-    bundle = _forged(tiny_bytes, repack, "graphs/g_s.weights", "detail.weight", _all_signs)
+    """The bundle agrees with itself, its certificates too."""
+    bundle = _forged(tiny_bytes, repack, "graphs/g_s.weights", "pixels.weight", _all_signs)
     report = validate_bundle(bundle, Plan((QLINEAR,), ((1, 1),)))
     assert {row.what for row in report.rows if row.differing} == {KNOWN}
     assert report.divergence is None
@@ -269,7 +284,7 @@ def test_weights_that_changed_after_the_export_fail_the_known_answers(
 @pytest.mark.parametrize(
     ("graph", "layer", "change"),
     [
-        ("g_s", "base.weight", _one_unit),
+        ("g_s", "pixels.weight", _one_unit),
         # Elsewhere rounding may hide one unit: four fine indexes, for one, share a table.
         ("g_a", "linear.weight", _all_signs),
         ("h_a", "conv1.weight", _all_signs),
@@ -301,5 +316,6 @@ def test_all_that_a_report_tells_of_a_certificate(tiny_bundle: Bundle, tiny_expo
     report = validate_bundle(tiny_bundle, Plan((), ()), network=tiny_export.frozen)
     told = report.to_json()["certificates"][0]
     assert told.keys() == {
-        *("flavour", "fault", "layer", "largest_sum", "largest_pair", "scale_min", "scale_max")
+        *("flavour", "fault", "layer", "largest_sum", "largest_pair", "scale_min", "scale_max"),
+        "weights",
     }

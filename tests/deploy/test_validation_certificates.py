@@ -90,6 +90,33 @@ def test_weights_edited_after_certification(
     _refused(bundle, rf"layer {path}, flavour qlinear: largest_sum is \d+, but the manifest says")
 
 
+def test_one_unit_of_one_weight_edited_after_certification(
+    tiny_bytes: bytes, repack: Repack
+) -> None:
+    """No bound moves: the weights themselves are certified."""
+
+    def change(weight: NDArray[Any]) -> None:
+        flat = weight.reshape(-1)
+        at = int((np.abs(flat.astype(np.int64)) == 7).argmax())
+        flat[at] = -flat[at]
+
+    bundle = _edited(tiny_bytes, repack, "graphs/g_s.weights", "up.weight", change)
+    _refused(bundle, r"layer g_s\.up, flavour qlinear: weights is [0-9a-f]{16}, but the manifest")
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"), [("linear_bias", "g_a.linear"), ("pixels_bias", "g_s.pixels")]
+)
+def test_an_array_of_a_layer_that_goes_on_in_c_edited_after_certification(
+    tiny_bytes: bytes, repack: Repack, name: str, layer: str
+) -> None:
+    member = f"arrays/{name}.npy"
+    data = bytearray(unpack_archive(tiny_bytes)[member])
+    data[-4] ^= 1
+    bundle = parse_bundle(repack(tiny_bytes, {member: bytes(data)}))
+    _refused(bundle, rf"layer {layer}, flavour qlinear: weights is ")
+
+
 def test_a_bias_edited_after_certification(tiny_bytes: bytes, repack: Repack) -> None:
     def change(bias: NDArray[Any]) -> None:
         bias[:] = 1 << 22
@@ -220,11 +247,11 @@ def test_a_layer_that_is_there_twice(tiny_bytes: bytes, repack: Repack) -> None:
 def test_weights_that_are_no_bytes(tiny_bytes: bytes, repack: Repack) -> None:
     member = "graphs/g_s.weights"
     model = onnx.load_from_string(unpack_archive(tiny_bytes)[member])
-    (tensor,) = (t for t in model.graph.initializer if t.name == "base.weight")
+    (tensor,) = (t for t in model.graph.initializer if t.name == "pixels.weight")
     wider = numpy_helper.to_array(tensor).astype(np.float32)
-    tensor.CopyFrom(numpy_helper.from_array(wider, "base.weight"))
+    tensor.CopyFrom(numpy_helper.from_array(wider, "pixels.weight"))
     bundle = parse_bundle(repack(tiny_bytes, {member: model.SerializeToString()}))
-    with pytest.raises(CertificateError, match=r"g_s\.base has weights of type float32"):
+    with pytest.raises(CertificateError, match=r"g_s\.pixels has weights of type float32"):
         _validate(bundle)
 
 

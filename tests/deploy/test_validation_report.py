@@ -63,9 +63,9 @@ def report(tiny_export: Export) -> ValidationReport:
 def _wrong(report: ValidationReport) -> ValidationReport:
     bad = replace(report.rows[-1], differing=3, first="pixels[0, 1, 2]: 4 instead of 5")
     found = Divergence(
-        *("g_s", "base.out", "Clip", "g_s.base", (0, 1, 2, 3), "7", "8"),
+        *("g_s", "base.out", "Clip", "g_s.pixels", (0, 1, 2, 3), "7", "8"),
         ("it takes a instead of b",),
-        *("base_out", "cpu", "float", "basic", 2),
+        *("pixels_sum", "cpu", "float", "basic", 2),
     )
     return replace(report, rows=(*report.rows[:-1], bad), divergence=found)
 
@@ -101,7 +101,7 @@ def test_the_first_divergence_is_told(report: ValidationReport) -> None:
     assert "Not exact. tiny: 3 of 73,000 values differ" in page.text
     assert "f.png 31x17 quality 8, cpu, flavour float, optimisation basic, 2 threads" in page.text
     assert "pixels[0, 1, 2]: 4 instead of 5" in page.text
-    assert "node base.out (Clip) of layer g_s.base" in page.text
+    assert "node base.out (Clip) of layer g_s.pixels" in page.text
     assert "it takes a instead of b" in page.text
 
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from c3d_export.models.layers import BIAS_LIMIT, BIAS_UNIT, SUM_LIMIT, WEIGHT_LIMIT, IntConv2d
 from c3d_export.models.network import Codec
+from c3d_export.models.transforms import dithered
 from c3d_export.quantize.freeze import ExactConv2d, freeze, parameters_of
+from c3d_export.runtime.copies import NEAREST, Run, extra_runs
 
 Ints = NDArray[np.int64]
 
@@ -115,7 +117,29 @@ def test_weights_use_the_whole_range_and_no_more(tiny_model: Codec) -> None:
         sum_decides = worst > 0.97 * SUM_LIMIT
         assert ((largest == WEIGHT_LIMIT) | bias_decides | sum_decides).all()
         error = exact.weight * exact.scale[:, None, None, None] - source.weight
-        assert (error.abs() <= 0.501 * exact.scale[:, None, None, None]).all()
+        steps = error / exact.scale[:, None, None, None]
+        # Copies of a latent are rounded apart, so that their sum is right.
+        dither = torch.tensor(0.5) if source.dither is None else source.dither[:, None, None]
+        assert (steps <= dither + 0.001).all()
+        assert (steps >= dither - 1.001).all()
+
+
+def test_the_weights_of_copies_add_up() -> None:
+    """Five weights that are each a fifth of a float one: their sum is off by half a step, not by
+    five times that."""
+    latents = 120
+    runs = [Run(0, latents, NEAREST), *extra_runs(latents)]
+    channels = torch.tensor([c for run in runs for c in range(run.first, run.first + run.channels)])
+    total = torch.randn(8, latents, 1, 1, generator=torch.Generator().manual_seed(3))
+    source = dithered(IntConv2d(len(channels), 8, 1, wide=True), latents)
+    with torch.no_grad():
+        source.weight.copy_((total / torch.bincount(channels)[:, None, None])[:, channels])
+    layer = ExactConv2d(source)
+    steps = torch.zeros(8, latents, 1, 1).index_add(1, channels, layer.weight.float())
+    # The points of rounding are multiples of 1/256.
+    assert ((steps - total / layer.scale[:, None, None, None]).abs() <= 0.51).all()
+    apart = layer.weight[:, :16].float() - layer.weight[:, latents : latents + 16]
+    assert set(apart.unique().tolist()) == {0.0, 1.0}, "the copies of a weight are not the same"
 
 
 def test_a_channel_of_bias_alone_keeps_its_bias() -> None:

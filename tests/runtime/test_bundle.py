@@ -103,7 +103,7 @@ def test_a_member_that_is_not_listed(tiny_bytes: bytes) -> None:
         parse_bundle(pack_archive({**unpack_archive(tiny_bytes), "extra.bin": b"x"}))
 
 
-@pytest.mark.parametrize("version", [0, 3, 5, "4", None, 1.5])
+@pytest.mark.parametrize("version", [0, 4, 6, "5", None, 1.5])
 def test_another_version(tiny_bytes: bytes, repack: Repack, version: object) -> None:
     with pytest.raises(BundleVersionError, match="update c3d-export"):
         parse_bundle(repack(tiny_bytes, None, lambda m: m.update(version=version)))

@@ -81,7 +81,7 @@ def test_another_answer(tiny_bytes: bytes, repack: Repack, tmp_path: Path, field
         ("h_s", "index"),
         ("g_cp", "index"),
         ("g_ep", "mean"),
-        ("g_s", "base_out"),
+        ("g_s", "pixels_sum"),
     ],
 )
 def test_one_unit_in_one_output_of_a_graph(
@@ -161,7 +161,7 @@ def test_a_host_that_computes_other_numbers(
     def drifting(self: Sessions, graph: str, feed: Any) -> dict[str, Any]:
         out = run(self, graph, feed)
         if graph == "g_s":
-            out["base_out"] = out["base_out"] ^ np.uint8(2)
+            out["pixels_sum"] = out["pixels_sum"] ^ np.uint8(2)
         return out
 
     codec = Codec(tiny_bundle, ONE)

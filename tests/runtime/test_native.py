@@ -48,22 +48,45 @@ def test_unshuffle(rng: Rng, height: int, width: int) -> None:
     assert np.array_equal(blocks, wanted[1])
 
 
-@pytest.mark.parametrize("extreme", [None, 0, 255])
+def _unit_scale(rng: Rng, extreme: int | None) -> tuple[NDArray[Any], ...]:
+    """scale and bias of the linear path: such that outputs of all sizes come up, ties too."""
+    scale = rng.choice(np.array([0.5, 0.125, 1e-3, 0.3], np.float32), 768)
+    bias = rng.integers(-(1 << 20), 1 << 20, 768).astype(np.int32)
+    return (scale, bias // 1024) if extreme is None else (np.full_like(scale, 1e6), bias)
+
+
+@pytest.mark.parametrize("extreme", [None, -(1 << 31), (1 << 31) - 1])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_shuffle(rng: Rng, height: int, width: int, extreme: int | None) -> None:
     rows, columns = -(-height // 16), -(-width // 16)
-    parts = [
-        rng.integers(0, 256, (16 * rows, 16 * columns, 3), dtype=np.uint8)
-        if extreme is None
-        else np.full((16 * rows, 16 * columns, 3), extreme, np.uint8)
-        for _ in range(3)
-    ]
-    base, detail, correction = (part.astype(np.int64) - 128 for part in parts)
-    wanted = np.clip(128 + (3 * base + 2 * detail + correction + 1) // 2, 0, 255)
+    sums = rng.integers(-9000, 9000, (rows, columns, 768)).astype(np.int32)
+    scale, bias = _unit_scale(rng, extreme)
+    if extreme is not None:
+        sums[:] = extreme
+        bias[:] = 0
+    correction = rng.integers(0, 256, (2 * rows, 2 * columns, 192), dtype=np.uint8)
+    output = np.rint((sums + bias).astype(np.float32) * scale).clip(-32767, 32767)
+    eighths = _picture(output, 16) + 4.0 * _picture(correction.astype(np.float64) - 128, 8)
+    wanted = np.clip(128 + np.floor((eighths + 4) / 8), 0, 255)
     frame = np.full((height, width, 3), 77, np.uint8)
-    shuffled = _cells(parts[0], 16), _cells(parts[1], 16), _cells(parts[2], 8)
-    _native.shuffle(*shuffled, frame, height, width)
+    _native.shuffle(sums, scale, bias, correction, frame, height, width)
     assert np.array_equal(frame, wanted[:height, :width])
+
+
+def _picture(cells: NDArray[Any], side: int) -> NDArray[Any]:
+    """The inverse of `_cells`."""
+    rows, columns, _ = cells.shape
+    blocks = cells.reshape(rows, columns, side, side, 3).transpose(0, 2, 1, 3, 4)
+    return blocks.reshape(rows * side, columns * side, 3)
+
+
+def test_a_sum_that_wraps_around_is_no_fault(rng: Rng) -> None:
+    """Biases are bounded, the sums of a foreign graph are not."""
+    sums = np.full((1, 1, 768), (1 << 31) - 1, np.int32)
+    bias, scale = np.full(768, 1 << 23, np.int32), np.ones(768, np.float32)
+    frame = np.empty((16, 16, 3), np.uint8)
+    _native.shuffle(sums, scale, bias, np.full((2, 2, 192), 128, np.uint8), frame, 16, 16)
+    assert (frame == 0).all()
 
 
 RAW = 16
@@ -124,7 +147,7 @@ def test_latents_of_many_channels(rng: Rng, base: int) -> None:
 
 
 def test_activity(rng: Rng) -> None:
-    v = rng.integers(0, 256, (*GRID, CHANNELS + PLANES), dtype=np.uint8)
+    v = rng.integers(0, 256, (*GRID, CHANNELS), dtype=np.uint8)
     v[0, :3, 0] = 0, 255, 128
     out = np.full((*GRID, 2 * BASE + PLANES), 77, np.uint8)
     _native.activity(v, FACTOR, *GRID, CHANNELS, BASE, out)
@@ -136,7 +159,7 @@ def test_activity(rng: Rng) -> None:
 
 @pytest.mark.parametrize("base", [1, RAW, RAW + 1, 30])
 def test_activity_beyond_the_raw_channels(rng: Rng, base: int) -> None:
-    v = rng.integers(0, 256, (*GRID, 30 + PLANES), dtype=np.uint8)
+    v = rng.integers(0, 256, (*GRID, 30), dtype=np.uint8)
     factor = rng.integers(1, 1 << 18, 30).astype(np.int32)
     out = np.full((*GRID, 2 * base + PLANES), 77, np.uint8)
     _native.activity(v, factor, *GRID, 30, base, out)
@@ -197,20 +220,58 @@ def test_quantize(rng: Rng, step: Step) -> None:
     assert np.array_equal(out, np.sign(ratio) * np.floor(magnitude))
 
 
+@pytest.mark.parametrize("fine_channels", [0, 1, 3, CHANNELS])
 @each_step
-def test_dequantize(rng: Rng, step: Step) -> None:
+def test_dequantize(rng: Rng, step: Step, fine_channels: int) -> None:
     symbols = rng.integers(-9, 10, _coded(step)).astype(np.int16)
     symbols[:4] = (32767, -32768, 1, -1)
     mean = rng.integers(0, 256, (*PADDED, step[1]), dtype=np.uint8)
+    mean[0, 0], mean[0, 1] = 255, 0
     steps = np.array([1, 65535, 128, 127, 300, 4000], np.int32)
-    v = np.full((*GRID, CHANNELS + PLANES), 77, np.uint8)
-    _native.dequantize((*GRID, CHANNELS, *PADDED, *step), symbols, mean, steps, v)
+    v = np.full((*GRID, CHANNELS), 77, np.uint8)
+    fine = np.full((*GRID, fine_channels), 77, np.int16)
+    grid = (*GRID, CHANNELS, *PADDED, *step)
+    _native.dequantize(grid, symbols, mean, steps, v, fine, fine_channels)
     every = np.broadcast_to(_share(steps, step), (*GRID, step[1]))
-    moved = (symbols.astype(np.int64) * _selected(every, step) + 128) // 256
-    wanted = np.full_like(v, 77)
-    part = _share(wanted, step)
-    part[_mask(step)] = (_selected(mean[: GRID[0], : GRID[1]], step) + moved).clip(0, 255)
+    centre = _selected(mean[: GRID[0], : GRID[1]], step).astype(np.int64) - 128
+    exact = 256 * centre + symbols.astype(np.int64) * _selected(every, step)
+    exact = exact.clip(-128 * 256, 127 * 256)
+    wanted, wanted_fine = np.full_like(v, 77), np.full((*GRID, CHANNELS), 77, np.int16)
+    _share(wanted, step)[_mask(step)] = 128 + (exact + 128) // 256
+    _share(wanted_fine, step)[_mask(step)] = exact
     assert np.array_equal(v, wanted), "only this step's latents are written"
+    assert np.array_equal(fine, wanted_fine[..., :fine_channels])
+
+
+RUNS = [(0, 2, 26), (0, 2, 77), (2, 3, 213), (1, 1, 0), (0, 5, 255)]
+
+
+def test_spread(rng: Rng) -> None:
+    v = rng.integers(0, 256, (*GRID, CHANNELS), dtype=np.uint8)
+    fine = rng.integers(-128 * 256, 127 * 256 + 1, (*GRID, 5)).astype(np.int16)
+    fine[0, 0], fine[0, 1] = -128 * 256, 127 * 256
+    planes = np.array([1, 2, 3, 4], np.uint8)
+    seen = np.empty((*GRID, CHANNELS + PLANES), np.uint8)
+    extra = sum(count for _, count, _ in RUNS)
+    spread = np.empty((*GRID, CHANNELS + extra), np.uint8)
+    runs = np.array(RUNS, np.int32)
+    _native.spread(v, fine, planes, *GRID, CHANNELS, 5, runs, len(RUNS), seen, spread)
+    assert np.array_equal(seen[..., :CHANNELS], v)
+    assert (seen[..., CHANNELS:] == planes).all()
+    wide = fine.astype(np.int64)
+    copies = [128 + (wide[..., first : first + count] + o) // 256 for first, count, o in RUNS]
+    assert np.array_equal(spread, np.concatenate([v, *copies], axis=-1))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [(-1, 1, 0), (0, 0, 0), (0, 6, 0), (5, 1, 0), (1 << 30, 1 << 30, 0), (0, 1, -1), (0, 1, 256)],
+)
+def test_a_run_that_leaves_the_fine_latents(run: tuple[int, int, int]) -> None:
+    arguments = list(CALLS["spread"])
+    arguments[7] = np.array([run], np.int32)
+    with pytest.raises(ValueError, match="outside the fine latents"):
+        _native.spread(*arguments)
 
 
 POSITIONS = GRID[0] * GRID[1]
@@ -221,7 +282,15 @@ TUPLE = (*GRID, CHANNELS, *PADDED, 0, CHANNELS, 0)
 # Arguments of a valid call; buffers are given by their size in bytes.
 CALLS: dict[str, tuple[Any, ...]] = {
     "unshuffle": (b"f" * 17 * 33 * 3, 17, 33, bytearray(6 * 768), bytearray(6 * 768)),
-    "shuffle": (*[b"p" * 6 * 768] * 3, bytearray(17 * 33 * 3), 17, 33),
+    "shuffle": (
+        *(b"p" * 4 * 6 * 768, b"\0" * 4 * 768, b"\0" * 4 * 768, b"p" * 6 * 768),
+        *(bytearray(17 * 33 * 3), 17, 33),
+    ),
+    "spread": (
+        *(b"v" * ALL, b"f" * 2 * POSITIONS * 5, b"pppp", *GRID, CHANNELS, 5),
+        *(b"\1\0\0\0\2\0\0\0\7\0\0\0", 1, bytearray(POSITIONS * (CHANNELS + PLANES))),
+        bytearray(POSITIONS * (CHANNELS + 2)),
+    ),
     "latents": (
         *[b"\0" * 4 * ALL] * 2,
         *[b"\0" * 4 * CHANNELS] * 4,
@@ -229,7 +298,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
         *(bytearray(4 * ALL), bytearray(PADDED[0] * PADDED[1] * (BASE + CHANNELS + PLANES))),
     ),
     "activity": (
-        *(b"v" * POSITIONS * (CHANNELS + PLANES), b"\1\0\0\0" * CHANNELS, *GRID),
+        *(b"v" * ALL, b"\1\0\0\0" * CHANNELS, *GRID),
         *(CHANNELS, BASE, bytearray(POSITIONS * (2 * BASE + PLANES))),
     ),
     "indexes": (TUPLE, b"i" * PLANE, b"\0" * 2 * CHANNELS, bytearray(HALF)),
@@ -239,7 +308,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     ),
     "dequantize": (
         *(TUPLE, b"\0" * 2 * HALF, b"m" * PLANE, b"\1\0\0\0" * CHANNELS),
-        bytearray(GRID[0] * GRID[1] * (CHANNELS + PLANES)),
+        *(bytearray(ALL), bytearray(2 * POSITIONS * 2), 2),
     ),
 }
 

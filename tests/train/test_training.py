@@ -79,7 +79,7 @@ def test_resuming_reaches_the_same_bits(
 
 def test_another_seed_gives_another_network(make_trainer: MakeTrainer) -> None:
     first, second = (make_trainer(steps=2, seed=seed).run() for seed in (0, 1))
-    assert not torch.equal(first.g_s.base.weight, second.g_s.base.weight)
+    assert not torch.equal(first.g_s.pixels.weight, second.g_s.pixels.weight)
 
 
 def test_what_is_kept_is_the_average_of_the_weights(
@@ -89,7 +89,7 @@ def test_what_is_kept_is_the_average_of_the_weights(
     trainer = make_trainer(path)
     trained = trainer.run()
     assert not trained.training
-    assert not torch.equal(trained.g_s.base.weight, trainer.model.g_s.base.weight)
+    assert not torch.equal(trained.g_s.pixels.weight, trainer.model.g_s.pixels.weight)
     loaded = load_model(path)
     wanted = trained.state_dict()
     assert all(torch.equal(wanted[name], t) for name, t in loaded.state_dict().items())

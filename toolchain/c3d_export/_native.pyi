@@ -10,7 +10,26 @@ Grid: TypeAlias = tuple[int, int, int, int, int, int, int, int]
 
 def unshuffle(frame: Array, height: int, width: int, patches: Array, blocks: Array) -> None: ...
 def shuffle(
-    base: Array, detail: Array, correction: Array, frame: Array, height: int, width: int
+    sums: Array,
+    scale: Array,
+    bias: Array,
+    correction: Array,
+    frame: Array,
+    height: int,
+    width: int,
+) -> None: ...
+def spread(
+    v: Array,
+    fine: Array,
+    planes: Array,
+    rows: int,
+    columns: int,
+    channels: int,
+    fine_channels: int,
+    runs: Array,
+    count: int,
+    seen: Array,
+    spread: Array,
 ) -> None: ...
 def latents(
     linear: Array,
@@ -42,4 +61,12 @@ def quantize(
     rounding: Array,
     symbols: Array,
 ) -> None: ...
-def dequantize(grid: Grid, symbols: Array, mean: Array, step: Array, v: Array) -> None: ...
+def dequantize(
+    grid: Grid,
+    symbols: Array,
+    mean: Array,
+    step: Array,
+    v: Array,
+    fine: Array,
+    fine_channels: int,
+) -> None: ...

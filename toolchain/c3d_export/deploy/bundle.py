@@ -55,17 +55,19 @@ def _npy(array: NDArray[Any]) -> bytes:
 def _array_members(
     frozen: Network, parameters: Parameters, bank: TableBank
 ) -> dict[str, NDArray[Any]]:
-    linear, head = exact(frozen.g_a.linear), exact(frozen.g_a.head)
+    in_c = {"linear": frozen.g_a.linear, "head": frozen.g_a.head, "pixels": frozen.g_s.pixels}
+    layers = {
+        f"{name}_{part}": getattr(exact(layer), part).numpy()
+        for name, layer in in_c.items()
+        for part in ("scale", "bias")
+    }
     return {
+        **layers,
         "step": parameters.step.astype("<i4"),
         "offset": parameters.offset.astype("<i2"),
         "planes": parameters.planes,
         "z_index": parameters.z_index,
         "rounding": parameters.rounding.astype("<f4"),
-        "linear_scale": linear.scale.numpy(),
-        "linear_bias": linear.bias.numpy(),
-        "head_scale": head.scale.numpy(),
-        "head_bias": head.bias.numpy(),
         "frequencies": bank.frequencies.astype("<u4"),
         "shapes": bank.shapes.astype("<u2"),
     }

@@ -7,10 +7,13 @@ when no pair can exceed 32767.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..core.errors import CertificateError
 from ..models.network import Codec
@@ -19,18 +22,21 @@ from ..quantize.freeze import ExactConv2d
 SUM_LIMIT = 1 << 24
 PAIR_LIMIT = 32767
 ACTIVATION_MAX = 255
+DIGEST_DIGITS = 16
 
 
 @dataclass(frozen=True)
 class LayerCertificate:
     """largest_sum: bound of any partial sum, bias included. largest_pair: of two products of a
-    byte. scale_min, scale_max: of the requantisation factors."""
+    byte. scale_min, scale_max: of the requantisation factors. weights: what was certified, the
+    start of a SHA-256 of weight, bias and scale, since another network may have these bounds."""
 
     layer: str
     largest_sum: int
     largest_pair: int
     scale_min: float
     scale_max: float
+    weights: str
 
     @property
     def holds(self) -> bool:
@@ -44,7 +50,17 @@ class LayerCertificate:
             "largest_pair": self.largest_pair,
             "scale_min": self.scale_min,
             "scale_max": self.scale_max,
+            "weights": self.weights,
         }
+
+
+def weights_digest(*parts: NDArray[Any]) -> str:
+    """Of arrays in this order, 16 hexadecimal digits; types and bytes count, shapes do not."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part.dtype.str.encode())
+        sha.update(np.ascontiguousarray(part).tobytes())
+    return sha.hexdigest()[:DIGEST_DIGITS]
 
 
 def certify_layer(name: str, conv: ExactConv2d) -> LayerCertificate:
@@ -59,6 +75,7 @@ def certify_layer(name: str, conv: ExactConv2d) -> LayerCertificate:
         int(weight.max()) * ACTIVATION_MAX * 2,
         float(conv.scale.min()),
         float(conv.scale.max()),
+        weights_digest(conv.weight.numpy(), conv.bias.numpy(), conv.scale.numpy()),
     )
 
 

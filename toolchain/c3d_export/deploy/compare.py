@@ -70,7 +70,7 @@ def frame_row(codec: Codec, job: FrameJob, wanted: Wanted, c: Configuration) -> 
         return _failed(row, {"pixels": wanted.pixels}, f"does not run: {error}")
     pairs: Pairs = {
         "z": (latents.z, wanted.z),
-        "v": (latents.v[..., : codec.bundle.latents], wanted.v),
+        "v": (latents.v, wanted.v),
         "stream": _padded(stream, wanted.stream),
     }
     try:

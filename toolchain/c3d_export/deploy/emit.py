@@ -57,8 +57,8 @@ class Emitter(ABC):
     def weights(self, name: str, conv: ExactConv2d) -> tuple[str, str, str]:
         """Shared initialisers of a layer: weight int8, bias int32, scale float32."""
         parts = {"weight": conv.weight, "bias": conv.bias, "scale": conv.scale}
-        if not conv.rounding:
-            # A raw layer is a matrix product; its scale and bias are applied by the C pass.
+        if conv.in_c:
+            # A matrix product; scale and bias are applied by the C pass.
             parts = {"weight": conv.weight[:, :, 0, 0].T}
         for part, tensor in parts.items():
             full = f"{name}.{part}"
@@ -78,7 +78,8 @@ class Emitter(ABC):
 
     @abstractmethod
     def product(self, name: str, layer: nn.Module, x: Value, output: str) -> None:
-        """A raw 1x1 layer as matrix product: graph output (1, h, w, O) int32."""
+        """The sums of a 1x1 layer that goes on in C, without bias: graph output (1, h, w, O)
+        int32."""
 
     @abstractmethod
     def add(self, name: str, x: Value, branch: Value) -> Value:
@@ -90,10 +91,6 @@ class Emitter(ABC):
 
     @abstractmethod
     def concat(self, name: str, values: list[Value]) -> Value: ...
-
-    @abstractmethod
-    def slice(self, name: str, x: Value, start: int, stop: int) -> Value:
-        """Channels start..stop-1."""
 
 
 class QLinearEmitter(Emitter):
@@ -158,12 +155,6 @@ class QLinearEmitter(Emitter):
     def concat(self, name: str, values: list[Value]) -> Value:
         self.node("Concat", [v.name for v in values], f"{name}.out", axis=3)
         return Value(f"{name}.out", values[0].signed)
-
-    def slice(self, name: str, x: Value, start: int, stop: int) -> Value:
-        ends = [self.constant(f"{name}.{n}", np.array([n], np.int64)) for n in (start, stop)]
-        axis = self.constant("channel_axis", np.array([3], np.int64))
-        self.node("Slice", [x.name, *ends, axis], f"{name}.out")
-        return Value(f"{name}.out", x.signed)
 
 
 class FloatEmitter(Emitter):
@@ -232,9 +223,3 @@ class FloatEmitter(Emitter):
     def concat(self, name: str, values: list[Value]) -> Value:
         self.node("Concat", [v.name for v in values], f"{name}.out", axis=1)
         return Value(f"{name}.out", values[0].signed)
-
-    def slice(self, name: str, x: Value, start: int, stop: int) -> Value:
-        ends = [self.constant(f"{name}.{n}", np.array([n], np.int64)) for n in (start, stop)]
-        axis = self.constant("channel_axis", np.array([1], np.int64))
-        self.node("Slice", [x.name, *ends, axis], f"{name}.out")
-        return Value(f"{name}.out", x.signed)

@@ -20,7 +20,7 @@ from ..core.errors import BundleFormatError, CertificateError
 from ..models.network import Codec as Network
 from ..quantize.freeze import ExactConv2d
 from ..runtime.bundle import FLAVOURS, Bundle
-from .certificate import ACTIVATION_MAX, LayerCertificate
+from .certificate import ACTIVATION_MAX, LayerCertificate, weights_digest
 from .graphs import graph_specs
 from .trace import layer_paths
 
@@ -31,7 +31,7 @@ Models = Mapping[tuple[str, str], ModelProto]
 
 _WEIGHT_INPUT = {"QLinearConv": 3, "Conv": 1, "MatMulInteger": 1, "MatMul": 1}
 _BIAS_INPUT = {"QLinearConv": 8, "Conv": 2}
-_FIELDS = ("largest_sum", "largest_pair", "scale_min", "scale_max")
+_FIELDS = ("largest_sum", "largest_pair", "scale_min", "scale_max", "weights")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,9 @@ class _Layers:
         if node.op_type in _BIAS_INPUT:
             bias = self._constant(node, _BIAS_INPUT[node.op_type])[1]
             return certificate_of(path, weight, bias, self._scale(node))
-        return certificate_of(path, weight.T, None, self.arrays[f"{layer}_scale"])
+        # A matrix product goes on in C, with arrays of the bundle.
+        bias, scale = (self.arrays[f"{layer}_{part}"] for part in ("bias", "scale"))
+        return certificate_of(path, weight.T, bias, scale)
 
     def _scale(self, node: NodeProto) -> Array:
         """Of a QLinearConv its own; in the float flavour that of the Mul behind the Conv."""
@@ -183,11 +185,13 @@ class _Layers:
         return name, numpy_helper.to_array(self.constants[name])
 
 
-def certificate_of(layer: str, weight: Array, bias: Array | None, scale: Array) -> LayerCertificate:
-    """Bounds as `certify_layer` has them; weight: (O, ...) int8; bias: (O,) int32 or None."""
+def certificate_of(layer: str, weight: Array, bias: Array, scale: Array) -> LayerCertificate:
+    """As `certify_layer`; weight: (O, ...) int8; bias: (O,) int32, or float32, which is no part of
+    the sums."""
     size = np.abs(weight.astype(np.int64))
     sums = size.reshape(len(size), -1).sum(1) * ACTIVATION_MAX
-    if bias is not None:
+    if bias.dtype.kind == "i":
         sums = sums + np.abs(bias.astype(np.int64))
     pair = int(size.max()) * ACTIVATION_MAX * 2
-    return LayerCertificate(layer, int(sums.max()), pair, float(scale.min()), float(scale.max()))
+    scales, digest = (float(scale.min()), float(scale.max())), weights_digest(weight, bias, scale)
+    return LayerCertificate(layer, int(sums.max()), pair, *scales, digest)

@@ -88,14 +88,11 @@ def _write_parameters(e: Emitter, g: EntropyParameters) -> None:
 
 def _write_g_s(e: Emitter, net: Codec) -> None:
     g, spec = net.g_s, net.spec
-    v = e.enter("v", True)
-    x = e.conv("up", g.up, _blocks(e, "low", g.low, e.conv("enter", g.enter, v)))
+    x = e.conv("enter", g.enter, e.enter("v", True))
+    x = e.conv("up", g.up, _blocks(e, "low", g.low, x))
     x = _blocks(e, "high", g.high, e.depth_to_space("shuffle", x, spec.g_s.high))
     e.leave(e.conv("correction", g.correction, x), "correction_out")
-    base = e.conv("base", g.base, e.slice("first", v, 0, spec.base))
-    e.leave(base, "base_out")
-    rest = e.slice("rest", v, spec.base, spec.latents)
-    e.leave(e.conv("detail", g.detail, rest), "detail_out")
+    e.product("pixels", g.pixels, e.enter("spread", True), "pixels_sum")
 
 
 def graph_specs(spec: CodecSpec) -> list[GraphSpec]:
@@ -105,8 +102,7 @@ def graph_specs(spec: CodecSpec) -> list[GraphSpec]:
     base, known = spec.base, Port("known", byte, 2 * spec.base + PLANES)
     sums = (Port("linear_sum", integer, latents), Port("head_sum", integer, latents))
     pixels = (
-        Port("base_out", byte, BLOCK_CHANNELS),
-        Port("detail_out", byte, BLOCK_CHANNELS),
+        Port("pixels_sum", integer, BLOCK_CHANNELS),
         Port("correction_out", byte, PATCH_CHANNELS, 2),
     )
     return [
@@ -132,7 +128,12 @@ def graph_specs(spec: CodecSpec) -> list[GraphSpec]:
         GraphSpec(
             "g_ep", (Port("features", byte, features), known), _prior(latents - base), _write_g_ep
         ),
-        GraphSpec("g_s", (Port("v", byte, latents + PLANES),), pixels, _write_g_s),
+        GraphSpec(
+            "g_s",
+            (Port("v", byte, latents + PLANES), Port("spread", byte, spec.spread)),
+            pixels,
+            _write_g_s,
+        ),
     ]
 
 

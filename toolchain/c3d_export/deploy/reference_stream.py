@@ -105,7 +105,7 @@ def _outputs(net: Network, graph: str, feed: dict[str, Tensor]) -> dict[str, Ten
         part = net.g_cp if graph == "g_cp" else net.g_ep
         mean, index = part(feed["features"], feed["known"] - 128)
         return {"mean": mean + 128, "index": index}
-    return _synthesis_outputs(net, feed["v"] - 128)
+    return _synthesis_outputs(net, feed["v"] - 128, feed["spread"] - 128)
 
 
 def _analysis_outputs(net: Network, feed: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -115,11 +115,10 @@ def _analysis_outputs(net: Network, feed: dict[str, Tensor]) -> dict[str, Tensor
     return {"head_sum": head, "linear_sum": exact(g.linear).accumulate(feed["blocks"] - 128)}
 
 
-def _synthesis_outputs(net: Network, v: Tensor) -> dict[str, Tensor]:
+def _synthesis_outputs(net: Network, v: Tensor, spread: Tensor) -> dict[str, Tensor]:
     g = net.g_s
     trunk = g.high(depth_to_space(g.up(g.low(g.enter(v))), 2))
     return {
-        "base_out": g.base(v[:, : g.split]) + 128,
-        "detail_out": g.detail(v[:, g.split : g.latents]) + 128,
+        "pixels_sum": exact(g.pixels).accumulate(spread),
         "correction_out": g.correction(trunk) + 128,
     }

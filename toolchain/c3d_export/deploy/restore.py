@@ -56,13 +56,13 @@ def _layers(bundle: Bundle) -> dict[str, Arrays]:
             if part in ("weight", "bias", "scale"):
                 path = f"{graph}.{layer}"
                 layers.setdefault(_RENAMED.get(path, path), {})[part] = array
-    for raw in ("linear", "head"):
-        parts = layers.setdefault(f"g_a.{raw}", {})
+    for path in ("g_a.linear", "g_a.head", "g_s.pixels"):
+        parts, name = layers.setdefault(path, {}), path.rpartition(".")[2]
         weight = parts.get("weight")
         if weight is None or weight.ndim != 2:
-            raise BundleManifestError(f"the bundle's layer g_a.{raw} has no fitting weight")
+            raise BundleManifestError(f"the bundle's layer {path} has no fitting weight")
         parts["weight"] = weight.T[:, :, None, None]
-        parts |= {part: bundle.arrays[f"{raw}_{part}"] for part in ("scale", "bias")}
+        parts |= {part: bundle.arrays[f"{name}_{part}"] for part in ("scale", "bias")}
     return layers
 
 

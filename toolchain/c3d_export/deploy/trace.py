@@ -195,11 +195,6 @@ def _reshape(i: list[Tensor], _: Attributes) -> Tensor:
     return i[0].reshape([n or i[0].shape[k] for k, n in enumerate(target)])
 
 
-def _slice(i: list[Tensor], _: Attributes) -> Tensor:
-    x, start, stop, axis = i[0], int(i[1]), int(i[2]), int(i[3])
-    return x.narrow(axis, start, stop - start)
-
-
 def _depth_to_space(i: list[Tensor], a: Attributes) -> Tensor:
     """Mode DCR: the block's row and column are the slowest part of the channel."""
     x, r = i[0], a["blocksize"]
@@ -225,7 +220,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "Transpose": lambda i, a: i[0].permute(a["perm"]),
     "Shape": lambda i, _: torch.tensor(i[0].shape, dtype=torch.float64),
     "Reshape": _reshape,
-    "Slice": _slice,
     "DepthToSpace": _depth_to_space,
 }
 """Every kind of node that an emitter may write (`tests/deploy/test_trace.py` holds it to that)."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..runtime.copies import extra_runs
 from .layers import BIAS_UNIT, IntConv2d
 from .means import mean_colours, start_means
 from .network import Codec, initial_fine, initial_step, quality_lambdas
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS
-from .transforms import BASE_UNIT, DETAIL_UNIT
+from .transforms import LINEAR_UNIT
 
 RANGE = 115.0
 """Units of v that the largest coefficient of a component takes (127 would leave no headroom)."""
@@ -110,6 +111,17 @@ def _set(conv: IntConv2d, matrix: Tensor) -> None:
     conv.weight[: len(matrix), : matrix.shape[1]] = matrix[:, :, None, None]
 
 
+def _set_pixels(model: Codec, matrix: Tensor) -> None:
+    """matrix: (768, M). The copies of a latent share its weight."""
+    runs = extra_runs(model.spec.latents)
+    columns = [*range(model.spec.latents)]
+    for run in runs:
+        columns += range(run.first, run.first + run.channels)
+    copies = torch.bincount(torch.tensor(columns))
+    model.g_s.pixels.weight.zero_()
+    _set(model.g_s.pixels, (matrix / copies)[:, columns])
+
+
 def _both_signs(rows: Tensor) -> Tensor:
     """(n, m) -> (2n, m): each row and its negative, so that a ReLU pair keeps both signs."""
     return torch.stack([rows, -rows], 1).reshape(-1, rows.shape[1])
@@ -155,9 +167,7 @@ def initialize_from_frames(model: Codec, frames: list[Tensor], weights: list[flo
     klt = two_level_klt(frames, weights, spec.latents)
     unit = (klt.largest / RANGE).clamp_min(0.25)
     _set(model.g_a.linear, klt.vectors.T / unit[:, None])
-    back = klt.vectors * unit
-    _set(model.g_s.base, back[:, : spec.base] / BASE_UNIT)
-    _set(model.g_s.detail, back[:, spec.base :] / DETAIL_UNIT)
+    _set_pixels(model, klt.vectors * (unit / LINEAR_UNIT))
     _start_trunks(model, klt, block_klt(frames, weights, PATCH, PATCH_CHANNELS), unit)
     start_means(model, mean_colours(klt.vectors, spec.base), klt.deviation / unit)
     fine = initial_fine(klt.deviation / unit) / BIAS_UNIT

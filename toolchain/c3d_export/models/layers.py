@@ -18,6 +18,8 @@ BIAS_LIMIT = float(1 << 20)
 SUM_LIMIT = float((1 << 24) - (1 << 20) - (1 << 20))
 """Largest sum of |integer weights| * 255: with the bias, and with half a step of rounding for
 each of 8,000 weights, below the 2^24 up to which float32 counts exactly."""
+WIDE = 32767.0
+"""Largest |output| of a wide layer."""
 BIAS_UNIT = 16.0
 """Biases are stored divided by this, so that one learning rate suits them and the weights."""
 
@@ -63,7 +65,8 @@ def weight_scale(weight: Tensor, bias: Tensor) -> Tensor:
 class IntConv2d(nn.Conv2d):
     """Convolution with output in integer units.
 
-    signed: output range -128..127 instead of 0..255 (which is the clipped ReLU).
+    signed: output range -128..127 instead of 0..255 (which is the clipped ReLU). wide: -32767..
+    32767, for a pass in C that adds it to something else.
     rounding: whether the output is an activation (clipped, and rounded in quantised mode) or a
     raw sum that a later pass scales. gained: whether output channels have units of their own in
     training.
@@ -73,6 +76,7 @@ class IntConv2d(nn.Conv2d):
 
     center: Tensor
     gain: Tensor | None
+    dither: Tensor | None
 
     def __init__(
         self,
@@ -82,11 +86,13 @@ class IntConv2d(nn.Conv2d):
         *,
         stride: int = 1,
         signed: bool = False,
+        wide: bool = False,
         rounding: bool = True,
         gained: bool = False,
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2)
-        self.signed = signed
+        self.range = (-WIDE, WIDE) if wide else (-128.0, 127.0) if signed else (0.0, 255.0)
+        self.signed = signed or wide
         self.rounding = rounding
         self.quantized = False
         nn.init.kaiming_normal_(self.weight, nonlinearity="linear" if signed else "relu")
@@ -96,6 +102,9 @@ class IntConv2d(nn.Conv2d):
         self.register_buffer("center", torch.zeros(inputs))
         # Units of each output channel in which weight and bias are trained (`train/centering.py`).
         self.register_buffer("gain", torch.ones(outputs) if gained else None)
+        # Of inputs that are copies of each other, where their weights are rounded: what is added
+        # before rounding down (`dithered`). Follows from the spec, so no checkpoint has it.
+        self.register_buffer("dither", None, persistent=False)
 
     def in_units(self) -> tuple[Tensor, Tensor]:
         """Weight and bias (in output units) with the gain applied, without the centre."""
@@ -109,6 +118,13 @@ class IntConv2d(nn.Conv2d):
         """`weight_scale` of the layer's own weights."""
         return weight_scale(*self.in_units())
 
+    def steps(self, weight: Tensor, grid: Tensor) -> Tensor:
+        """The integers of weights on a grid, with the gradient of the division alone."""
+        steps = weight / grid
+        if self.dither is None:
+            return round_ste(steps)
+        return floor_ste(steps + self.dither[:, None, None])
+
     def effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias as the forward pass uses them."""
         weight, bias = self.in_units()
@@ -116,7 +132,7 @@ class IntConv2d(nn.Conv2d):
             return weight, bias - weight.sum((2, 3)) @ self.center
         scale = self.weight_scale()
         grid = scale[:, None, None, None]
-        weight = round_ste(weight / grid) * grid
+        weight = self.steps(weight, grid) * grid
         bias = bias - weight.sum((2, 3)) @ self.center
         return weight, round_ste(bias / scale) * scale
 
@@ -127,8 +143,7 @@ class IntConv2d(nn.Conv2d):
             return out
         if self.quantized:
             out = round_ste(out.float())
-        low, high = (-128.0, 127.0) if self.signed else (0.0, 255.0)
-        return F.hardtanh(out, low, high)
+        return F.hardtanh(out, *self.range)
 
 
 class ResidualBlock(nn.Module):

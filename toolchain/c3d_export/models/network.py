@@ -6,8 +6,7 @@
                                               +--> symbols = round((y - mean) / step) <-+
     (in three steps: h_s serves half of the base latents, a checkerboard; g_cp the other half,
      from the first; g_ep all other latents, from the base)
-    symbols, mean -> v = clip(mean + symbols * step) -> g_s: linear base + linear detail + trunk
-          -> frame
+    symbols, mean -> v = clip(mean + symbols * step) -> g_s: linear path + trunk -> frame
 
 Each transform has a linear path set from the frames' block KLT (`models/klt.py`), so that the
 untrained network already is a transform codec; the non-linear trunks learn what goes beyond it.
@@ -25,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.activity import ACTIVITY_ONE, FACTOR_ONE, MAX_ACTIVITY_FACTOR, RAW_CHANNELS
+from ..runtime.copies import FINE_ONE, NEAREST, Run, extra_runs
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
 from .layers import IntConv2d, floor_ste, round_ste
 from .spec import BLOCK, PATCH, CodecSpec
@@ -120,12 +120,24 @@ class Codec(nn.Module):
             step = round_ste(step * 256.0).clamp(1.0, 65535.0) / 256.0
         return step[:, :, None, None]
 
-    def quantized_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
-        """v of the decoder, rounded straight-through."""
-        v = mean + round_ste((y - mean) / step) * step
-        if self.quantized:
-            v = round_ste(v)
-        return v.clamp(-128.0, 127.0)
+    def decoded_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
+        """Latents of the decoder, straight-through, before they are rounded to v."""
+        return (mean + round_ste((y - mean) / step) * step).clamp(-128.0, 127.0)
+
+    def rounded_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
+        """v, which the entropy networks see."""
+        fine = self.decoded_latents(y, mean, step)
+        return round_ste(fine) if self.quantized else fine
+
+    def spread(self, fine: Tensor) -> Tensor:
+        """Decoded latents rounded to v, then their copies (`runtime/copies.py`)."""
+        runs = [Run(0, self.spec.latents, NEAREST), *extra_runs(self.spec.latents)]
+        channels = [channel for r in runs for channel in range(r.first, r.first + r.channels)]
+        copied = fine[:, channels]
+        if not self.quantized:
+            return copied
+        offsets = [r.offset / FINE_ONE for r in runs for _ in range(r.channels)]
+        return floor_ste(copied + fine.new_tensor(offsets)[:, None, None])
 
     def rate(self, y: Tensor, mean: Tensor, index: Tensor, step: Tensor) -> Tensor:
         """Bits of every symbol; with additive uniform noise in training (Balle et al. 2017)."""
@@ -142,11 +154,11 @@ class Codec(nn.Module):
         base = self.spec.base
         y_base, step = y[:, :base], self.step(quality)[:, :base]
         first = first_step_mask(y_base)
-        v1 = self.quantized_latents(y_base, mean1.float(), step) * first
+        v1 = self.rounded_latents(y_base, mean1.float(), step) * first
         mean2, index2 = self.g_cp(features, self._known(v1, quality))
         mean = torch.where(first, mean1.float(), mean2.float())
         index = torch.where(first, index1.float(), index2.float())
-        v = self.quantized_latents(y_base, mean, step)
+        v = self.rounded_latents(y_base, mean, step)
         mean3, index3 = self.g_ep(features, self._known(v, quality))
         return torch.cat([mean, mean3.float()], 1), torch.cat([index, index3.float()], 1), bits_z
 
@@ -159,8 +171,8 @@ class Codec(nn.Module):
         mean, index, bits_z = self.priors(y, quality)
         step = self.step(quality)
         bits_y = self.rate(y, mean, index, step).sum((1, 2, 3))
-        v = self.quantized_latents(y, mean, step)
-        x_hat = self.g_s(self.with_planes(v, quality))
+        v = self.with_planes(self.rounded_latents(y, mean, step), quality)
+        x_hat = self.g_s(v, self.spread(self.decoded_latents(y, mean, step)))
         return Output(x_hat, bits_y, bits_z)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ..runtime.copies import spread_channels
+
 PATCH = 8
 """Pixels a side of one position of the high-resolution stage (1/8)."""
 BLOCK = 16
@@ -76,6 +78,11 @@ class CodecSpec:
             raise ValueError(
                 f"{self.base} base latents of {self.latents} cannot be coded in halves"
             )
+
+    @property
+    def spread(self) -> int:
+        """Latents with their copies: what the linear path of g_s sees."""
+        return spread_channels(self.latents)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` is the inverse."""

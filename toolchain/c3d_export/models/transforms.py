@@ -9,12 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..runtime.copies import FINE_ONE, extra_runs
 from .layers import IntConv2d, ResidualBlock, depth_to_space, space_to_depth, zero_
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpec
 
-BASE_UNIT, DETAIL_UNIT, CORRECTION_UNIT = 1.5, 1.0, 0.5
-"""Grey levels in one unit of each part of the picture. The parts of a sharp edge overshoot the
-range of their sum: units of 1 and 0.5 for the first two cost up to .75 dB (docs/models.md)."""
+LINEAR_UNIT, CORRECTION_UNIT = 0.125, 0.5
+"""Grey levels in one unit of the two parts of the picture."""
 
 
 class Analysis(nn.Module):
@@ -102,32 +102,39 @@ class EntropyParameters(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """g_s: v with planes (B, M + PLANES, h, w) -> pixels - 128 (B, 3, 16h, 16w), unclipped.
+    """g_s: v with planes (B, M + PLANES, h, w), v with its copies (B, spread, h, w) -> pixels -
+    128 (B, 3, 16h, 16w), unclipped.
 
-    Three parts are added, each in units of its own: a base from the first latents, a detail from
-    the others and a correction by the trunk. Their sum is what eight bits each can carry without
-    a visible rounding error, and with room for what overshoots at edges.
+    Two parts are added, each in units of its own: the linear path, which sees the copies
+    (`runtime/copies.py`) and whose sums leave the graph as they are, since eight bits could not
+    hold what overshoots at edges without a visible rounding error; and a correction by the trunk.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
         super().__init__()
         s = spec.g_s
-        self.split = spec.base
-        self.latents = spec.latents
         self.enter = IntConv2d(spec.latents + PLANES, s.low, 1)
         self.low = nn.Sequential(*(ResidualBlock(s.low, n) for n in s.low_inner))
         self.up = IntConv2d(s.low, 4 * s.high, 1)
         self.high = nn.Sequential(*(ResidualBlock(s.high, n) for n in s.high_inner))
         self.correction = zero_(IntConv2d(s.high, PATCH_CHANNELS, 1, signed=True))
-        self.base = IntConv2d(spec.base, BLOCK_CHANNELS, 1, signed=True)
-        self.detail = IntConv2d(spec.latents - spec.base, BLOCK_CHANNELS, 1, signed=True)
+        pixels = IntConv2d(spec.spread, BLOCK_CHANNELS, 1, wide=True)
+        self.pixels = dithered(pixels, spec.latents)
 
-    def forward(self, v: Tensor) -> Tensor:
+    def forward(self, v: Tensor, spread: Tensor) -> Tensor:
         trunk = self.high(depth_to_space(self.up(self.low(self.enter(v))), 2))
         correction = depth_to_space(self.correction(trunk), PATCH).float()
         with torch.autocast(v.device.type, enabled=False):
-            latents = v.float()
-            base = self.base(latents[:, : self.split])
-            detail = self.detail(latents[:, self.split : self.latents])
-        linear = depth_to_space(BASE_UNIT * base + DETAIL_UNIT * detail, BLOCK)
-        return linear + CORRECTION_UNIT * correction
+            linear = depth_to_space(self.pixels(spread.float()), BLOCK)
+        return LINEAR_UNIT * linear + CORRECTION_UNIT * correction
+
+
+def dithered(conv: IntConv2d, latents: int) -> IntConv2d:
+    """Rounds the weights of copies of a latent as the copies themselves are rounded: their sum is
+    then right to a step of one weight, and the errors of n equal ones do not add up."""
+    conv.dither = torch.full((conv.in_channels,), 0.5)
+    at = latents
+    for run in extra_runs(latents):
+        conv.dither[at : at + run.channels] = run.offset / FINE_ONE
+        at += run.channels
+    return conv

@@ -57,12 +57,9 @@ _PART_NAMES = {
 FIXED_SIDES: frozenset[Side] = frozenset(
     [(f"{name}.{head}", "out") for name in ("h_s", "g_cp", "g_ep") for head in ("mean", "index")]
     + [(name, "out") for name in ("g_a.head", "g_a.linear", "h_a.conv2")]
-    + [(f"g_s.{name}", "out") for name in ("correction", "base", "detail")]
+    + [(f"g_s.{name}", "out") for name in ("correction", "pixels")]
     + [(name, "in") for name in ("g_a.patch", "g_a.linear", "h_a.conv1", "h_s.conv1")]
-    + [
-        (name, "in")
-        for name in ("g_cp.latents", "g_ep.latents", "g_s.enter", "g_s.base", "g_s.detail")
-    ]
+    + [(name, "in") for name in ("g_cp.latents", "g_ep.latents", "g_s.enter", "g_s.pixels")]
 )
 """Latents, hyper-latents, planes and pixels: what no group may reach."""
 

@@ -178,7 +178,7 @@ def _note(name: str, now: int, then: int, multiple: int) -> str:
 _LATENT_LAYERS = (
     *("g_a.head", "g_a.linear", "h_a.conv1", "h_s.mean", "h_s.index", "g_cp.latents"),
     *("g_cp.mean", "g_cp.index", "g_ep.latents", "g_ep.mean", "g_ep.index"),
-    *("g_s.enter", "g_s.base", "g_s.detail"),
+    *("g_s.enter", "g_s.pixels"),
 )
 
 
@@ -191,7 +191,7 @@ def _kept(spec: CodecSpec, cost: Cost, now: Widths, then: Widths) -> tuple[Plann
         (
             "block",
             BLOCK_CHANNELS,
-            ("g_a.linear", "g_s.base", "g_s.detail"),
+            ("g_a.linear", "g_s.pixels"),
             "pixels of a 16x16 block: the linear paths are the transform codec itself",
         ),
     )

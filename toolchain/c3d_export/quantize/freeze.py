@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..models.entropy import FINE_PER_TABLE, STEPS_PER_OCTAVE, TABLES
-from ..models.layers import BIAS_UNIT, WEIGHT_LIMIT, IntConv2d
+from ..models.layers import BIAS_UNIT, WEIGHT_LIMIT, WIDE, IntConv2d
 from ..models.network import Codec
 from ..runtime.activity import STEP_ONE, activity_factors
 from ..train.centering import fold_centers
@@ -31,6 +31,7 @@ class ExactConv2d(nn.Module):
 
     weight: (O, I, k, k) int8 within +-WEIGHT_LIMIT; scale: (O,) float32; bias: (O,) int32, or
     float32 for a raw layer, whose output is sum * scale + bias in float32 without rounding.
+    range: of the output. in_c: whether a graph gives the sums alone, for a C pass to go on with.
     """
 
     weight: Tensor
@@ -40,11 +41,15 @@ class ExactConv2d(nn.Module):
     def __init__(self, source: IntConv2d) -> None:
         super().__init__()
         self.signed, self.rounding, self.quantized = source.signed, source.rounding, True
+        self.range = source.range
+        self.in_c = not source.rounding or source.range[1] == WIDE
         self.stride, self.padding = source.stride[0], source.kernel_size[0] // 2
         assert source.bias is not None
         scale = source.weight_scale().float()
         grid = scale[:, None, None, None]
-        weight = (source.weight.detach() / grid).round().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+        # Rounded once more: straight through, integers are off by what float32 subtracts.
+        steps = source.steps(source.weight.detach(), grid).round()
+        weight = steps.clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         bias = source.bias.detach() * BIAS_UNIT
         bias = bias - (weight * grid).sum((2, 3)) @ source.center
         self.register_buffer("weight", weight.to(torch.int8))
@@ -53,18 +58,16 @@ class ExactConv2d(nn.Module):
         self.register_buffer("bias", exact if self.rounding else bias.float())
 
     def accumulate(self, x: Tensor) -> Tensor:
-        """Integer sums (float64) of integers x, with the bias where it is an integer."""
-        bias = self.bias.double() if self.rounding else None
+        """Integer sums (float64) of integers x, without the bias."""
         weight = self.weight.double()
-        return F.conv2d(x.double(), weight, bias, self.stride, self.padding)
+        return F.conv2d(x.double(), weight, None, self.stride, self.padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        total = self.accumulate(x).float()
-        shape = (1, -1, 1, 1)
+        total = self.accumulate(x)
+        scale, bias = (part.reshape(1, -1, 1, 1) for part in (self.scale, self.bias))
         if not self.rounding:
-            return total * self.scale.reshape(shape) + self.bias.reshape(shape)
-        low, high = (-128.0, 127.0) if self.signed else (0.0, 255.0)
-        return (total * self.scale.reshape(shape)).round().clamp(low, high)
+            return total.float() * scale + bias
+        return ((total + bias.double()).float() * scale).round().clamp(*self.range)
 
 
 def exact(layer: nn.Module) -> ExactConv2d:

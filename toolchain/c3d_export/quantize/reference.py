@@ -15,7 +15,8 @@ from torch import Tensor
 from ..models.entropy import FINE_PER_TABLE
 from ..models.network import CEILING, KNEE, SHALLOW, Codec, first_step_mask
 from ..models.spec import BLOCK
-from ..runtime.activity import RAW_CHANNELS, STEP_ONE
+from ..runtime.activity import RAW_CHANNELS
+from ..runtime.copies import FINE_MAX, FINE_MIN, FINE_ONE, NEAREST, Run, extra_runs
 from .freeze import Parameters
 
 
@@ -24,7 +25,7 @@ class Coded:
     """Everything between a frame and its picture.
 
     z: (hz, wz, Z) int16. symbols: (h, w, M) int16. indexes: (h, w, M) uint8, the table of each
-    symbol. v: (h, w, M) uint8, the latents that enter synthesis + 128. frame: (H, W, 3) uint8.
+    symbol. v: (h, w, M) uint8, the decoded latents + 128. frame: (H, W, 3) uint8.
     """
 
     z: NDArray[np.int16]
@@ -35,11 +36,19 @@ class Coded:
 
 
 class _Step(NamedTuple):
-    """Symbols, table indexes and latents of a coding step, (1, C, h, w) each."""
+    """Symbols, table indexes and latents in 1/256 of a unit, (1, C, h, w) each."""
 
     symbols: Tensor
     indexes: Tensor
-    v: Tensor
+    fine: Tensor
+
+    @property
+    def v(self) -> Tensor:
+        return _rounded(self.fine, NEAREST)
+
+
+def _rounded(fine: Tensor, offset: int) -> Tensor:
+    return torch.div(fine + offset, FINE_ONE, rounding_mode="floor")
 
 
 def _last(x: Tensor) -> NDArray[np.int16]:
@@ -84,10 +93,9 @@ class ReferenceCodec:
         rounding = torch.from_numpy(self.parameters.rounding)[indexes.long()]
         return ratio.sign() * (ratio.abs().clamp(max=32000.0) + rounding).floor()
 
-    def _latents(self, symbols: Tensor, mean: Tensor, quality: int, part: slice) -> Tensor:
+    def _fine(self, symbols: Tensor, mean: Tensor, quality: int, part: slice) -> Tensor:
         step = self._row("step", quality)[:, part].double()
-        moved = torch.div(symbols.double() * step + STEP_ONE / 2, STEP_ONE, rounding_mode="floor")
-        return (mean.double() + moved).clamp(-128, 127)
+        return (mean.double() * FINE_ONE + symbols.double() * step).clamp(FINE_MIN, FINE_MAX)
 
     @torch.no_grad()
     def analyse(self, frame: NDArray[np.uint8], quality: int) -> tuple[Tensor, Tensor]:
@@ -124,12 +132,13 @@ class ReferenceCodec:
         one = self._step(y_base, prior, quality, 0)
         prior = self.net.g_cp(features, self._known(one.v * first, quality))
         two = self._step(y_base, prior, quality, 0)
-        both = [torch.where(first, a, b) for a, b in zip(one, two, strict=True)]
-        prior = self.net.g_ep(features, self._known(both[2], quality))
+        both = _Step(*(torch.where(first, a, b) for a, b in zip(one, two, strict=True)))
+        prior = self.net.g_ep(features, self._known(both.v, quality))
         three = self._step(y[:, base:], prior, quality, base)
-        symbols, indexes, v = (torch.cat(pair, 1) for pair in zip(both, three, strict=True))
-        pixels = self.synthesise(v, quality, frame.shape[0], frame.shape[1])
-        return Coded(_last(z), _last(symbols), _bytes(indexes), _bytes(v + 128), pixels)
+        every = _Step(*(torch.cat(pair, 1) for pair in zip(both, three, strict=True)))
+        pixels = self.synthesise(every.fine, quality, frame.shape[0], frame.shape[1])
+        v = _bytes(every.v + 128)
+        return Coded(_last(z), _last(every.symbols), _bytes(every.indexes), v, pixels)
 
     def _step(self, y: Tensor, prior: Sequence[Tensor], quality: int, start: int) -> _Step:
         """One step's latents, the channels from `start` on; prior: mean and fine index."""
@@ -137,12 +146,15 @@ class ReferenceCodec:
         part = slice(start, start + y.shape[1])
         indexes = self._indexes(fine, quality, part)
         symbols = self._symbols(y, mean, indexes, quality, part)
-        return _Step(symbols, indexes, self._latents(symbols, mean, quality, part))
+        return _Step(symbols, indexes, self._fine(symbols, mean, quality, part))
 
     @torch.no_grad()
-    def synthesise(self, v: Tensor, quality: int, height: int, width: int) -> NDArray[np.uint8]:
-        x = self.net.g_s(self._planes(v, quality))
-        # Halves round up: floor(x + 1/2), as the C pass does with (3b + 2d + k + 1) >> 1.
+    def synthesise(self, fine: Tensor, quality: int, height: int, width: int) -> NDArray[np.uint8]:
+        latents = self.net.spec.latents
+        runs = [Run(0, latents, NEAREST), *extra_runs(latents)]
+        parts = [_rounded(fine[:, r.first : r.first + r.channels], r.offset) for r in runs]
+        x = self.net.g_s(self._planes(parts[0], quality), torch.cat(parts, 1))
+        # Halves round up: floor(x + 1/2), as the C pass does with (8 x + 4) >> 3.
         pixels = (x.double() + 0.5).floor() + 128.0
         frame = _bytes(pixels.clamp(0, 255))[:height, :width]
         return np.ascontiguousarray(frame)

@@ -26,11 +26,15 @@ from .archive import unpack_archive
 from .graphcheck import check_graph
 
 FORMAT: Final = "c3d-export bundle"
-VERSION: Final = 4
+VERSION: Final = 5
 MANIFEST: Final = "manifest.json"
 GRAPHS: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s")
 FLAVOURS: Final = ("qlinear", "float")
 TABLES: Final = 64
+BLOCK_BYTES: Final = 16 * 16 * 3
+"""Pixels of a block, three colours each."""
+MAX_BIAS: Final = 1 << 24
+"""Bound of a sum that float32 holds, its bias included (`deploy/certificate.py`)."""
 
 # Arrays of a bundle: element type and rank.
 ARRAYS: Final[dict[str, tuple[str, int]]] = {
@@ -43,6 +47,8 @@ ARRAYS: Final[dict[str, tuple[str, int]]] = {
     "linear_bias": ("<f4", 1),
     "head_scale": ("<f4", 1),
     "head_bias": ("<f4", 1),
+    "pixels_scale": ("<f4", 1),
+    "pixels_bias": ("<i4", 1),
     "frequencies": ("<u4", 1),
     "shapes": ("<u2", 2),
 }
@@ -177,7 +183,8 @@ def _check_shapes(bundle: Bundle) -> None:
         "planes": (q, planes),
         "z_index": (q, z),
     }
-    wanted |= {f"{p}_{k}": (m,) for p in ("linear", "head") for k in ("scale", "bias")}
+    outputs = {"linear": m, "head": m, "pixels": BLOCK_BYTES}
+    wanted |= {f"{p}_{k}": (n,) for p, n in outputs.items() for k in ("scale", "bias")}
     wanted |= {"rounding": (TABLES,), "shapes": (TABLES, 4)}
     for name, shape in wanted.items():
         if bundle.arrays[name].shape != shape:
@@ -193,8 +200,10 @@ def _check_shapes(bundle: Bundle) -> None:
 def _check_values(arrays: Mapping[str, NDArray[Any]]) -> None:
     """What the C passes and the coder index or convert to integers without looking."""
     floats = [array for array in arrays.values() if array.dtype.kind == "f"]
-    rounding = arrays["rounding"]
+    rounding, bias = arrays["rounding"], arrays["pixels_bias"]
     if not all(np.isfinite(array).all() for array in floats):
         raise BundleMemberError("an array of the bundle holds what is no number")
     if rounding.min() < 0 or rounding.max() > 1 or arrays["z_index"].max() >= TABLES:
         raise BundleMemberError("rounding points or table indexes are out of range")
+    if bias.min() <= -MAX_BIAS or bias.max() >= MAX_BIAS:
+        raise BundleMemberError("biases of the pixels are out of range")

@@ -19,6 +19,7 @@ from ..core.errors import (
 )
 from .activity import activity_factors
 from .bundle import Bundle, read_bundle
+from .copies import extra_runs, fine_channels, spread_channels
 from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
 from .images import Frame, check_frame
 from .scratch import Scratch
@@ -34,11 +35,14 @@ from .stream import (
     require_codec,
 )
 
+NO_FINE = np.empty(0, np.int16)
+"""An encoder needs no finer latents than v."""
+
 
 @dataclass(frozen=True)
 class Latents:
     """z: (hz, wz, Z) int16. symbols, indexes: of the three coding steps, int16 and uint8, in
-    coding order. v: (h, w, M + PLANES) uint8, what synthesis sees."""
+    coding order. v: (h, w, M) uint8, the decoded latents + 128."""
 
     z: Symbols
     symbols: tuple[Symbols, ...]
@@ -68,6 +72,7 @@ class Codec:
         # Half of float64's quotient: the same float32 on every IEEE host.
         self._reciprocal = (256.0 / a["step"].astype(np.float64)).astype(np.float32)
         self._factor = activity_factors(a["step"])
+        self._runs = np.array(extra_runs(bundle.latents), np.int32)
 
     @property
     def id(self) -> bytes:
@@ -90,7 +95,7 @@ class Codec:
             height=frame.shape[0],
             codec_id=self.id,
             slices=self._code(latents, row),
-            latents_crc=latents_checksum(latents.z, self._bare(latents.v)),
+            latents_crc=latents_checksum(latents.z, latents.v),
         )
 
     def _code(self, latents: Latents, row: int) -> list[bytes]:
@@ -112,7 +117,7 @@ class Codec:
         frame = np.ascontiguousarray(check_frame(frame))
         geometry = Geometry(frame.shape[0], frame.shape[1])
         y, z = self._analyse(frame, geometry, row)
-        v = self._empty_latents(geometry, row)
+        v = self._empty_latents(geometry)
         features, prior = self._hyper(z, geometry, row)
         coded = []
         for step in Step:
@@ -128,8 +133,9 @@ class Codec:
         if stream.header.quality not in self.qualities:
             raise StreamHeaderError(f"the stream has rate point {stream.header.quality}")
         geometry = Geometry(stream.header.height, stream.header.width)
-        v = self._decode_latents(stream, geometry, stream.header.quality - 1)
-        return self._synthesise(v, geometry)
+        row = stream.header.quality - 1
+        v, fine = self._decode_latents(stream, geometry, row)
+        return self._synthesise(v, fine, geometry, row)
 
     def _row(self, quality: int | None) -> int:
         chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
@@ -195,15 +201,11 @@ class Codec:
         out = self.sessions.run(graph, {"features": features, "known": known})
         return out["mean"], out["index"]
 
-    def _empty_latents(self, g: Geometry, row: int) -> Bytes:
-        """v with nothing decoded yet: zero latents (128) and the planes of the rate point."""
-        v = self._scratch.take("v", (g.rows, g.columns, self.bundle.latents + PLANES), np.uint8)
-        v[..., : self.bundle.latents] = 128
-        v[..., self.bundle.latents :] = self.bundle.arrays["planes"][row]
+    def _empty_latents(self, g: Geometry) -> Bytes:
+        """v with nothing decoded yet: zeros, which are 128."""
+        v = self._scratch.take("v", (g.rows, g.columns, self.bundle.latents), np.uint8)
+        v[:] = 128
         return v
-
-    def _bare(self, v: Bytes) -> Bytes:
-        return np.ascontiguousarray(v[..., : self.bundle.latents])
 
     def _grid(self, g: Geometry, plane: Bytes, step: Step) -> Grid:
         return step_grid(g, plane, step, self.bundle.latents, self.bundle.base)
@@ -228,32 +230,39 @@ class Codec:
         symbols = self._scratch.take(f"symbols of {step.name}", indexes.shape, np.int16)
         grid, a = self._grid(g, mean, step), self.bundle.arrays
         _native.quantize(grid, y, mean, indexes, self._reciprocal[row], a["rounding"], symbols)
-        _native.dequantize(grid, symbols, mean, a["step"][row], v)
+        _native.dequantize(grid, symbols, mean, a["step"][row], v, NO_FINE, 0)
         return symbols, indexes
 
-    def _decode_latents(self, stream: Stream, g: Geometry, row: int) -> Bytes:
+    def _decode_latents(self, stream: Stream, g: Geometry, row: int) -> tuple[Bytes, Symbols]:
+        """v (h, w, M), and the latents that have copies (h, w, F) int16 in 1/256 of a unit."""
         shape = (g.hyper_rows, g.hyper_columns, self.bundle.hyper)
         decoder = SliceDecoder(self._tables, stream.slices, self._workers)
         z = decoder.pull(self._z_indexes(row, shape), g.hyper_rows)
         if z.size and (z.min() < -128 or z.max() > 127):
             raise LatentsChecksumError("a hyper-latent of the stream is out of range")
-        v = self._empty_latents(g, row)
+        v, fine_count = self._empty_latents(g), fine_channels(self.bundle.latents)
+        fine = self._scratch.take("fine", (g.rows, g.columns, fine_count), np.int16)
         features, prior = self._hyper(z, g, row)
         for step in Step:
             mean, index = self._context(step, g, row, features, v) if step else prior
             symbols = decoder.pull(self._indexes(step, g, row, index), g.rows)
-            grid = self._grid(g, mean, step)
-            _native.dequantize(grid, symbols, mean, self.bundle.arrays["step"][row], v)
+            grid, steps = self._grid(g, mean, step), self.bundle.arrays["step"][row]
+            _native.dequantize(grid, symbols, mean, steps, v, fine, fine_count)
         decoder.finish()
-        check_latents(stream, z, self._bare(v))
-        return v
+        check_latents(stream, z, v)
+        return v, fine
 
-    def _synthesise(self, v: Bytes, g: Geometry) -> Frame:
-        out = self.sessions.run("g_s", {"v": v})
+    def _synthesise(self, v: Bytes, fine: Symbols, g: Geometry, row: int) -> Frame:
+        latents, a, place = self.bundle.latents, self.bundle.arrays, (g.rows, g.columns)
+        seen = self._scratch.take("seen", (*place, latents + PLANES), np.uint8)
+        spread = self._scratch.take("spread", (*place, spread_channels(latents)), np.uint8)
+        sizes, runs = (*place, latents, fine.shape[2]), (self._runs, len(self._runs))
+        _native.spread(v, fine, a["planes"][row], *sizes, *runs, seen, spread)
+        out = self.sessions.run("g_s", {"v": seen, "spread": spread})
         frame = np.empty((g.height, g.width, 3), np.uint8)
-        _native.shuffle(
-            out["base_out"], out["detail_out"], out["correction_out"], frame, g.height, g.width
-        )
+        scale, bias = a["pixels_scale"], a["pixels_bias"]
+        parts = (out["pixels_sum"], scale, bias, out["correction_out"])
+        _native.shuffle(*parts, frame, g.height, g.width)
         return frame
 
 

@@ -27,10 +27,7 @@ PORTS: Final[Mapping[str, tuple[Ports, Ports]]] = {
     "h_s": ({b"z_hat": UINT8}, {b"features": UINT8, b"mean": UINT8, b"index": UINT8}),
     "g_cp": ({b"features": UINT8, b"known": UINT8}, {b"mean": UINT8, b"index": UINT8}),
     "g_ep": ({b"features": UINT8, b"known": UINT8}, {b"mean": UINT8, b"index": UINT8}),
-    "g_s": (
-        {b"v": UINT8},
-        {b"base_out": UINT8, b"detail_out": UINT8, b"correction_out": UINT8},
-    ),
+    "g_s": ({b"v": UINT8, b"spread": UINT8}, {b"pixels_sum": INT32, b"correction_out": UINT8}),
 }
 
 # Types of attributes, as ONNX numbers them, and the field that holds the value.
@@ -45,7 +42,6 @@ _BOTH: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
     (b"Concat", b""): {b"axis": INT},
     (b"Mul", b""): _NONE,
     (b"Reshape", b""): _NONE,
-    (b"Slice", b""): _NONE,
     (b"Transpose", b""): {b"perm": INTS},
 }
 

@@ -19,6 +19,7 @@ from ..core.errors import (
 )
 from .bundle import GRAPHS, Bundle
 from .codec import Codec
+from .copies import spread_channels
 from .geometry import PLANES
 from .graphlists import PORTS
 from .images import Frame
@@ -53,18 +54,21 @@ def _noise(shape: tuple[int, ...], seed: int) -> Frame:
 def _graph_inputs(codec: Codec) -> dict[str, dict[str, tuple[int, ...]]]:
     """Shapes for every graph: 5 x 7 latents (4 x 8 for h_a, which needs multiples of 4)."""
     b, rows, columns = codec.bundle, 5, 7
-    latents, hyper = b.latents + PLANES, b.hyper + PLANES
+    seen, hyper = b.base + b.latents + PLANES, b.hyper + PLANES
     known = {
         "features": (rows, columns, b.features),
         "known": (rows, columns, 2 * b.base + PLANES),
     }
     return {
         "g_a": {"patches": (2 * rows, 2 * columns, 192), "blocks": (rows, columns, 768)},
-        "h_a": {"activity": (4, 8, b.base + latents)},
+        "h_a": {"activity": (4, 8, seen)},
         "h_s": {"z_hat": (2, 3, hyper)},
         "g_cp": dict(known),
         "g_ep": dict(known),
-        "g_s": {"v": (rows, columns, latents)},
+        "g_s": {
+            "v": (rows, columns, b.latents + PLANES),
+            "spread": (rows, columns, spread_channels(b.latents)),
+        },
     }
 
 

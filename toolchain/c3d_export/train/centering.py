@@ -54,7 +54,7 @@ def _seen(layer: IntConv2d, weight: Tensor, bias: Tensor) -> Tensor:
     gain = torch.ones_like(bias) if layer.gain is None else layer.gain
     inside = weight * gain[:, None, None, None]
     grid = weight_scale(inside, bias * BIAS_UNIT * gain)[:, None, None, None]
-    return (inside / grid).round() * grid / gain[:, None, None, None]
+    return layer.steps(inside, grid) * grid / gain[:, None, None, None]
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ ANALYSIS_FACTOR = 0.5
 BIAS_FACTOR = 0.1
 ZERO_FACTOR = 0.05
 """Size of a layer that begins at zero, in units of the root of its fan-in: what it may become."""
-LINEAR_PATHS = ("g_a.linear.weight", "g_s.base.weight", "g_s.detail.weight")
+LINEAR_PATHS = ("g_a.linear.weight", "g_s.pixels.weight")
 FAN_IN = 96
 """Fan-in at which a linear path's learning rate under Adam is the relative one."""
 MOMENTUM = 0.95
@@ -37,6 +37,8 @@ DECAY = 0.2
 keep their size however little they mean, so without it weights walk away: ten times as large after
 5,000 steps at .04, and nine tenths of some layers' units beyond their clips for good."""
 BETAS = (0.9, 0.99)
+EPSILON = 1e-10
+"""Far below the gradients of the weights that make eighths of a grey level."""
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration of Jordan et al. 2024: singular values go to about 1."""
 ITERATIONS = 5
@@ -121,7 +123,7 @@ class MuonAdam(torch.optim.Optimizer):
         state["exp_avg"].lerp_(grad, 1 - BETAS[0])
         state["exp_avg_sq"].lerp_(grad.square(), 1 - BETAS[1])
         first, second = (1 - beta ** float(state["step"]) for beta in BETAS)
-        size = (state["exp_avg_sq"] / second).sqrt_().add_(1e-8)
+        size = (state["exp_avg_sq"] / second).sqrt_().add_(EPSILON)
         parameter.addcdiv_(state["exp_avg"], size, value=-rate / first)
 
 

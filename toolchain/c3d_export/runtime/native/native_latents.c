@@ -97,7 +97,7 @@ void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < columns; c++)
-            put_activities(v + (r * columns + c) * (channels + C3D_PLANES), out->base, out,
+            put_activities(v + (r * columns + c) * channels, out->base, out,
                            out->to + (r * out->columns + c) * (2 * out->base + C3D_PLANES));
 }
 
@@ -170,28 +170,80 @@ void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
     }
 }
 
+/* In 1/256 of a unit; the least and the largest symbol and step just fit into 32 bits. */
+static inline int32_t fine_latent(int16_t symbol, uint8_t mean, int32_t step)
+{
+    const int32_t fine = ((int32_t)mean - 128) * C3D_FINE_ONE + symbol * step;
+    return fine < C3D_FINE_MIN ? C3D_FINE_MIN : fine > C3D_FINE_MAX ? C3D_FINE_MAX : fine;
+}
+
 /* Arithmetic shift: every compiler that we build with rounds it down. */
 static inline void dequantize_row(const int16_t *restrict symbols, const uint8_t *restrict mean,
                                   const int32_t *restrict steps, size_t count, const size_t step,
                                   uint8_t *restrict v)
 {
     for (size_t k = 0; k < count; k++)
-        v[step * k] = clip_byte(mean[step * k] + ((symbols[k] * steps[step * k] + 128) >> 8));
+        v[step * k] = (uint8_t)(
+            ((fine_latent(symbols[k], mean[step * k], steps[step * k]) + C3D_FINE_ONE / 2) >> 8) +
+            128);
+}
+
+static inline void fine_row(const int16_t *restrict symbols, const uint8_t *restrict mean,
+                            const int32_t *restrict steps, size_t count, const size_t step,
+                            int16_t *restrict fine)
+{
+    for (size_t k = 0; k < count; k++)
+        fine[step * k] = (int16_t)fine_latent(symbols[k], mean[step * k], steps[step * k]);
+}
+
+/* How many of a row's latents, which start at channel `first`, are among the fine ones. */
+static size_t fine_count(size_t channels, size_t first, size_t count, size_t step)
+{
+    const size_t within = channels > first ? (channels - first + step - 1) / step : 0;
+    return within < count ? within : count;
 }
 
 void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t *mean,
-                    const int32_t *steps, uint8_t *v)
+                    const int32_t *steps, uint8_t *v, int16_t *fine, size_t fine_channels)
 {
     const size_t step = spacing(grid), count = grid->count / step;
     for (size_t r = 0; r < grid->rows; r++) {
         for (size_t c = 0; c < grid->columns; c++, symbols += count) {
             const size_t o = offset_at(grid, r, c), first = grid->first + o;
+            const size_t at = r * grid->columns + c;
+            const size_t kept = fine_count(fine_channels, first, count, step);
             const uint8_t *centre = mean + (r * grid->stride + c) * grid->count + o;
-            uint8_t *to = v + (r * grid->columns + c) * (grid->channels + C3D_PLANES) + first;
-            if (step == 1)
+            uint8_t *to = v + at * grid->channels + first;
+            int16_t *finer = kept ? fine + at * fine_channels + first : NULL;
+            if (step == 1) {
                 dequantize_row(symbols, centre, steps + first, count, 1, to);
-            else
+                fine_row(symbols, centre, steps + first, kept, 1, finer);
+            } else {
                 dequantize_row(symbols, centre, steps + first, count, 2, to);
+                fine_row(symbols, centre, steps + first, kept, 2, finer);
+            }
         }
+    }
+}
+
+static void round_run(const int16_t *restrict fine, int16_t offset, size_t count,
+                      uint8_t *restrict to)
+{
+    for (size_t k = 0; k < count; k++)
+        to[k] = (uint8_t)(((fine[k] + offset) >> 8) + 128);
+}
+
+void c3d_spread(const uint8_t *v, const int16_t *fine, const uint8_t *planes, size_t positions,
+                size_t channels, size_t fine_channels, const c3d_run *runs, size_t count,
+                uint8_t *seen, uint8_t *spread)
+{
+    for (size_t p = 0; p < positions; p++, v += channels, fine += fine_channels) {
+        memcpy(seen, v, channels);
+        memcpy(seen + channels, planes, C3D_PLANES);
+        seen += channels + C3D_PLANES;
+        memcpy(spread, v, channels);
+        spread += channels;
+        for (size_t i = 0; i < count; spread += runs[i].count, i++)
+            round_run(fine + runs[i].first, (int16_t)runs[i].offset, (size_t)runs[i].count, spread);
     }
 }

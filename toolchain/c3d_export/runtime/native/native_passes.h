@@ -15,6 +15,13 @@
 #include <stdint.h>
 
 enum { C3D_PLANES = 4, C3D_BLOCK = 16, C3D_PATCH = 8, C3D_TABLES = 64, C3D_RAW = 16 };
+enum { C3D_BLOCK_BYTES = C3D_BLOCK * C3D_BLOCK * 3 };
+
+/* Latents before they are rounded to v are in 1/256 of a unit; all their roundings fit in a byte. */
+enum { C3D_FINE_ONE = 256, C3D_FINE_MIN = -128 * 256, C3D_FINE_MAX = 127 * 256 };
+
+/* Largest magnitude of the linear path's output. */
+#define C3D_WIDE 32767.0f
 
 typedef struct {
     size_t rows, columns, channels; /* of the latents */
@@ -28,10 +35,19 @@ typedef struct {
 void c3d_unshuffle(const uint8_t *frame, size_t height, size_t width, uint8_t *patches,
                    uint8_t *blocks);
 
-/* frame = clip(128 + (3 base + 2 detail + correction + 1) / 2), the parts being the tensors minus
- * 128; base and detail (rows, columns, 768), correction (2 rows, 2 columns, 192). */
-void c3d_shuffle(const uint8_t *base, const uint8_t *detail, const uint8_t *correction,
-                 uint8_t *frame, size_t height, size_t width);
+/* What a picture is made of: sums (rows, columns, 768) of the linear path, whose output is
+ * round((sum + bias) * scale) in eighths of a grey level, and the correction (2 rows, 2 columns,
+ * 192) + 128 in halves. */
+typedef struct {
+    const int32_t *sums;
+    const float *scale;  /* (768) */
+    const int32_t *bias; /* (768) */
+    const uint8_t *correction;
+    size_t height, width;
+} c3d_picture;
+
+/* frame = clip(128 + floor((output + 4 correction + 4) / 8)). */
+void c3d_shuffle(const c3d_picture *picture, uint8_t *frame);
 
 /* Where activities go: `base` signed ones, of which the first `raw` are the latents themselves,
  * then all magnitudes, then room for C3D_PLANES. */
@@ -49,7 +65,7 @@ void c3d_latents(const int32_t *linear, const int32_t *head, const float *const 
                  const float *const biases[2], size_t rows, size_t columns, size_t channels,
                  const c3d_activities *out, float *y);
 
-/* Activities of the base latents in v (rows, columns, channels + PLANES). */
+/* Activities of the base latents in v (rows, columns, channels). */
 void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels,
                   const c3d_activities *out);
 
@@ -61,9 +77,20 @@ void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
                   const uint8_t *indexes, const float *reciprocal, const float *rounding,
                   int16_t *symbols);
 
-/* v = clip(mean + floor((symbol * step + 128) / 256)), written where this coding step has its
- * latents; v has channels + PLANES channels. steps are 1..65535. */
+/* fine = clip(256 mean + symbol * step) and v = floor((fine + 128) / 256), written where this coding
+ * step has its latents; v has all channels, fine the first `fine_channels`. steps are 1..65535. */
 void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t *mean,
-                    const int32_t *step, uint8_t *v);
+                    const int32_t *step, uint8_t *v, int16_t *fine, size_t fine_channels);
+
+/* Channels `first` to `first + count - 1`, rounded as floor((fine + offset) / 256). */
+typedef struct {
+    int32_t first, count, offset;
+} c3d_run;
+
+/* v (positions, channels) with the planes (C3D_PLANES), and v with its copies, for the two inputs
+ * of the synthesis; fine (positions, fine_channels). Offsets are 0..255. */
+void c3d_spread(const uint8_t *v, const int16_t *fine, const uint8_t *planes, size_t positions,
+                size_t channels, size_t fine_channels, const c3d_run *runs, size_t count,
+                uint8_t *seen, uint8_t *spread);
 
 #endif

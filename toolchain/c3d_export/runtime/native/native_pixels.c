@@ -43,29 +43,50 @@ static uint8_t clip_pixel(int value)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* Twice the pixel with 1 to round, above -512: 3 (b - 128) + 2 (d - 128) + (k - 128) + 257 + 512
- * = 3 b + 2 d + k + 1, so that the shift is one of a number that is never negative. */
-static void add_run(const uint8_t *restrict base, const uint8_t *restrict detail,
-                    const uint8_t *restrict correction, size_t count, uint8_t *restrict out)
+/* round(sum * scale), halves to even, as the layers of the graphs do it: adding 1.5 * 2^23 leaves
+ * no fraction bits. The sum is unsigned for a moment since a foreign graph may hold any. */
+static int eighths(int32_t sum, int32_t bias, float scale)
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = clip_pixel(((3 * base[i] + 2 * detail[i] + correction[i] + 1) >> 1) - 256);
+    const float product = (float)(int32_t)((uint32_t)sum + (uint32_t)bias) * scale;
+    const float clipped = product < -C3D_WIDE ? -C3D_WIDE : product > C3D_WIDE ? C3D_WIDE : product;
+    return (int)(clipped + 12582912.0f - 12582912.0f);
 }
 
-void c3d_shuffle(const uint8_t *base, const uint8_t *detail, const uint8_t *correction,
-                 uint8_t *frame, size_t height, size_t width)
+/* In eighths of a grey level: t + 4 (k - 128) + 8 * 128, and 4 to round. */
+static void add_run(const int32_t *restrict sums, const float *restrict scale,
+                    const int32_t *restrict bias, const uint8_t *restrict correction, size_t count,
+                    uint8_t *restrict out)
 {
-    const size_t columns = (width + C3D_BLOCK - 1) / C3D_BLOCK * 2, run = C3D_PATCH * 3;
-    for (size_t y = 0; y < height; y++) {
-        uint8_t *row = frame + y * width * 3;
-        for (size_t c = 0; c * C3D_PATCH < width; c++) {
-            const size_t left = width - c * C3D_PATCH;
-            const size_t count = left < C3D_PATCH ? left * 3 : run;
-            const size_t block = (y / C3D_BLOCK) * (columns / 2) + c / 2;
-            const size_t at = (block * C3D_BLOCK + y % C3D_BLOCK) * 2 + c % 2;
-            const size_t patch = (y / C3D_PATCH) * columns + c;
-            add_run(base + at * run, detail + at * run,
-                    correction + (patch * C3D_PATCH + y % C3D_PATCH) * run, count, row + c * run);
+    for (size_t i = 0; i < count; i++)
+        out[i] = clip_pixel((eighths(sums[i], bias[i], scale[i]) + 4 * correction[i] + 516) >> 3);
+}
+
+/* The left or right half of a row of a block. */
+static void add_half(const c3d_picture *p, size_t block_row, size_t block_column, size_t dy,
+                     size_t half, size_t count, uint8_t *out)
+{
+    const size_t run = C3D_PATCH * 3, columns = (p->width + C3D_BLOCK - 1) / C3D_BLOCK;
+    const size_t at = (dy * 2 + half) * run;
+    const size_t patch_row = 2 * block_row + dy / C3D_PATCH, patch = 2 * block_column + half;
+    add_run(p->sums + (block_row * columns + block_column) * C3D_BLOCK_BYTES + at, p->scale + at,
+            p->bias + at,
+            p->correction + ((patch_row * columns * 2 + patch) * C3D_PATCH + dy % C3D_PATCH) * run,
+            count, out);
+}
+
+/* By blocks, since a block's sums lie together: they are most of what is read. */
+void c3d_shuffle(const c3d_picture *p, uint8_t *frame)
+{
+    for (size_t y = 0; y < p->height; y += C3D_BLOCK) {
+        for (size_t x = 0; x < p->width; x += C3D_BLOCK) {
+            for (size_t dy = 0; dy < C3D_BLOCK && y + dy < p->height; dy++) {
+                for (size_t half = 0; half < 2 && x + half * C3D_PATCH < p->width; half++) {
+                    const size_t left = x + half * C3D_PATCH, rest = p->width - left;
+                    const size_t count = rest < C3D_PATCH ? rest : C3D_PATCH;
+                    add_half(p, y / C3D_BLOCK, x / C3D_BLOCK, dy, half, 3 * count,
+                             frame + ((y + dy) * p->width + left) * 3);
+                }
+            }
         }
     }
 }
