@@ -26,6 +26,8 @@ from .images import Frame
 from .sessions import Refusal, SessionOptions
 from .stream import HEADER_BYTES
 
+GRID = (5, 9)
+"""Latents (rows, columns) of the noise: odd, and no multiple of 4."""
 HEIGHT, WIDTH = 72, 104
 """Neither side a multiple of 16, so that padding is part of the answer."""
 
@@ -51,9 +53,10 @@ def _noise(shape: tuple[int, ...], seed: int) -> Frame:
     return (state >> np.uint32(24)).astype(np.uint8).reshape(shape)
 
 
-def _graph_inputs(codec: Codec) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Shapes for every graph: 5 x 7 latents (4 x 8 for h_a, which needs multiples of 4)."""
-    b, rows, columns = codec.bundle, 5, 7
+def _graph_inputs(b: Bundle, grid: tuple[int, int]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes for every graph: latents on this grid, for h_a and h_s on one of multiples of 4."""
+    rows, columns = grid
+    tall, wide = (-(-n // 4) for n in grid)
     seen, hyper = b.base + b.latents + PLANES, b.hyper + PLANES
     known = {
         "features": (rows, columns, b.features),
@@ -61,8 +64,8 @@ def _graph_inputs(codec: Codec) -> dict[str, dict[str, tuple[int, ...]]]:
     }
     return {
         "g_a": {"patches": (2 * rows, 2 * columns, 192), "blocks": (rows, columns, 768)},
-        "h_a": {"activity": (4, 8, seen)},
-        "h_s": {"z_hat": (2, 3, hyper)},
+        "h_a": {"activity": (4 * tall, 4 * wide, seen)},
+        "h_s": {"z_hat": (tall, wide, hyper)},
         "g_cp": dict(known),
         "g_ep": dict(known),
         "g_s": {
@@ -72,14 +75,21 @@ def _graph_inputs(codec: Codec) -> dict[str, dict[str, tuple[int, ...]]]:
     }
 
 
+def noise_feeds(bundle: Bundle, grid: tuple[int, int]) -> dict[str, dict[str, Frame]]:
+    """Graph -> its inputs (h, w, C), the same noise on every host; grid: rows, columns."""
+    return {
+        graph: {name: _noise(shape, seed) for name, shape in shapes.items()}
+        for seed, (graph, shapes) in enumerate(_graph_inputs(bundle, grid).items())
+    }
+
+
 def _graph_answers(codec: Codec) -> list[dict[str, Any]]:
     """CRC-32C of every raw output of every graph on noise: one wrong unit anywhere shows.
 
     Coded frames alone do not: most units of a mean or an index never reach a symbol.
     """
     answers: list[dict[str, Any]] = []
-    for seed, (graph, shapes) in enumerate(_graph_inputs(codec).items()):
-        feed = {name: _noise(shape, seed) for name, shape in shapes.items()}
+    for graph, feed in noise_feeds(codec.bundle, GRID).items():
         outputs = codec.sessions.run(graph, feed)
         crcs = {n: _arith.crc32c(np.ascontiguousarray(x)) for n, x in sorted(outputs.items())}
         answers.append({"graph": graph, "outputs": crcs})

@@ -29,6 +29,7 @@ from .checkpoint import (
 )
 from .crops import Crops, Pool, sample_crops
 from .optimizer import MuonAdam, layer_factors, make_optimizer, set_learning_rate
+from .ranges import fill_ranges
 from .revive import revive
 
 
@@ -195,9 +196,7 @@ class Trainer:
 
     def _loss(self, crops: Crops, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         frame = crops.pixels
-        enabled = self.config.precision == "bfloat16"
-        with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
-            output = self.model(frame, quality)
+        output = self._run(frame)
         mse = distortion(output, frame)
         pixels = frame.shape[2] * frame.shape[3]
         bpp = (output.bits_y + output.bits_z) / pixels
@@ -214,6 +213,8 @@ class Trainer:
         crops = self._crops(self.step)
         set_learning_rate(self.optimizer, self.learning_rate())
         self._recenter(crops.pixels)
+        if self.step == c.quantize_from:
+            fill_ranges(self.model, self.average, lambda: self._run(crops.pixels))
         loss, mse, bpp = self._loss(crops, self._qualities())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -225,13 +226,17 @@ class Trainer:
 
     def _recenter(self, frame: Tensor) -> None:
         if self.step in RECENTER_FIRST or self.step % RECENTER_EVERY == 0:
-            enabled = self.config.precision == "bfloat16"
-            with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
-                means = input_means(self.model, lambda: self.model(frame, self._qualities()))
-                # In the integer simulation a fresh unit would have no time to become of use.
-                if not self.model.quantized and revive(self.model, means, self.average):
-                    means = input_means(self.model, lambda: self.model(frame, self._qualities()))
+            means = input_means(self.model, lambda: self._run(frame))
+            # In the integer simulation a fresh unit would have no time to become of use.
+            if not self.model.quantized and revive(self.model, means, self.average):
+                means = input_means(self.model, lambda: self._run(frame))
             recenter(self.model, means, self.average)
+
+    def _run(self, frame: Tensor) -> Output:
+        enabled = self.config.precision == "bfloat16"
+        with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
+            output: Output = self.model(frame, self._qualities())
+        return output
 
     @torch.no_grad()
     def _update_average(self) -> None:
