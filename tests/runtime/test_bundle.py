@@ -219,6 +219,11 @@ def test_files_that_numpy_would_also_open_or_choke_on(tiny_bytes: bytes, repack:
         ("rounding", -0.1),
         ("linear_scale", np.inf),
         ("head_bias", np.nan),
+        ("pixels_scale", np.nan),
+        ("pixels_scale", 0.51),
+        ("pixels_scale", -1.0),
+        ("pixels_bias", 1 << 24),
+        ("pixels_bias", -(1 << 24)),
     ],
 )
 def test_values_that_the_passes_would_not_survive(

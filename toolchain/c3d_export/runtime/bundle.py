@@ -33,6 +33,8 @@ FLAVOURS: Final = ("qlinear", "float")
 TABLES: Final = 64
 BLOCK_BYTES: Final = 16 * 16 * 3
 """Pixels of a block, three colours each."""
+MAX_SCALE: Final = 0.5
+"""Of the pixels: any int32 times this converts to int32. Real ones are about a tenth."""
 MAX_BIAS: Final = 1 << 24
 """Bound of a sum that float32 holds, its bias included (`deploy/certificate.py`)."""
 
@@ -207,3 +209,5 @@ def _check_values(arrays: Mapping[str, NDArray[Any]]) -> None:
         raise BundleMemberError("rounding points or table indexes are out of range")
     if bias.min() <= -MAX_BIAS or bias.max() >= MAX_BIAS:
         raise BundleMemberError("biases of the pixels are out of range")
+    if np.abs(arrays["pixels_scale"]).max() > MAX_SCALE:
+        raise BundleMemberError("scales of the pixels are out of range")

@@ -40,7 +40,7 @@ void c3d_unshuffle(const uint8_t *frame, size_t height, size_t width, uint8_t *p
  * 192) + 128 in halves. */
 typedef struct {
     const int32_t *sums;
-    const float *scale;  /* (768) */
+    const float *scale;  /* (768), magnitude at most 0.5 */
     const int32_t *bias; /* (768) */
     const uint8_t *correction;
     size_t height, width;
