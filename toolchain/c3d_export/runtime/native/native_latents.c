@@ -5,14 +5,14 @@
 
 #include "native_passes.h"
 
-static uint8_t clip_byte(int32_t value)
+static inline uint8_t clip_byte(int32_t value)
 {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
 /* Adding 1.5 * 2^23 leaves no fraction bits, so the addition itself rounds half to even; unlike
  * rintf() it needs no call on a baseline CPU and vectorises (4 times faster for a whole pass). */
-static uint8_t round_byte(float value)
+static inline uint8_t round_byte(float value)
 {
     const float clipped = value < -128.0f ? -128.0f : value > 127.0f ? 127.0f : value;
     const float shifted = clipped + 12582912.0f;
@@ -20,7 +20,7 @@ static uint8_t round_byte(float value)
 }
 
 /* One position; the restrict qualifiers are what lets a compiler vectorise it. */
-static void add_sums(const int32_t *restrict linear, const int32_t *restrict head,
+static inline void add_sums(const int32_t *restrict linear, const int32_t *restrict head,
                      const float *const scales[2], const float *const biases[2], size_t channels,
                      float *restrict y)
 {
@@ -31,7 +31,7 @@ static void add_sums(const int32_t *restrict linear, const int32_t *restrict hea
 }
 
 /* Magnitude in 32nds of a quantiser step, exact up to 64, an eighth as steep up to 512. */
-static uint8_t companded(int32_t v, int32_t factor)
+static inline uint8_t companded(int32_t v, int32_t factor)
 {
     const int32_t size = ((v < 0 ? -v : v) * factor + 32768) >> 16;
     const int32_t low = size < 64 ? size : 64;
@@ -39,7 +39,7 @@ static uint8_t companded(int32_t v, int32_t factor)
 }
 
 /* The activities of one position from v + 128. */
-static void put_activities(const uint8_t *restrict v, size_t count, const c3d_activities *out,
+static inline void put_activities(const uint8_t *restrict v, size_t count, const c3d_activities *out,
                            uint8_t *restrict to)
 {
     const int32_t *restrict factor = out->factor;
@@ -57,7 +57,7 @@ static void put_activities(const uint8_t *restrict v, size_t count, const c3d_ac
 enum { CHUNK = 64 };
 
 /* As `put_activities`, from y; by chunks, so that rounded values stay in registers and cache. */
-static void put_rounded(const float *restrict y, size_t count, const c3d_activities *out,
+static inline void put_rounded(const float *restrict y, size_t count, const c3d_activities *out,
                         uint8_t *restrict to)
 {
     for (size_t k = 0; k < count; k += CHUNK) {
@@ -78,6 +78,7 @@ static void put_rounded(const float *restrict y, size_t count, const c3d_activit
     }
 }
 
+C3D_CLONES
 void c3d_latents(const int32_t *linear, const int32_t *head, const float *const scales[2],
                  const float *const biases[2], size_t rows, size_t columns, size_t channels,
                  const c3d_activities *out, float *y)
@@ -92,6 +93,7 @@ void c3d_latents(const int32_t *linear, const int32_t *head, const float *const 
     }
 }
 
+C3D_CLONES
 void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels,
                   const c3d_activities *out)
 {
@@ -102,12 +104,12 @@ void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels
 }
 
 /* First channel of this coding step's range that is coded at a position. */
-static size_t offset_at(const c3d_grid *grid, size_t row, size_t column)
+static inline size_t offset_at(const c3d_grid *grid, size_t row, size_t column)
 {
     return grid->pattern < 2 ? (row + column + grid->pattern) & 1 : 0;
 }
 
-static size_t spacing(const c3d_grid *grid) { return grid->pattern < 2 ? 2 : 1; }
+static inline size_t spacing(const c3d_grid *grid) { return grid->pattern < 2 ? 2 : 1; }
 
 /* The rows of a step are inlined with a constant spacing: with 1 they vectorise. */
 static inline void index_row(const uint8_t *restrict fine, const int16_t *restrict offset,
@@ -117,6 +119,7 @@ static inline void index_row(const uint8_t *restrict fine, const int16_t *restri
         out[k] = clip_byte(fine[step * k] + offset[step * k]) >> 2;
 }
 
+C3D_CLONES
 void c3d_indexes(const c3d_grid *grid, const uint8_t *fine, const int16_t *offset, uint8_t *out)
 {
     const size_t step = spacing(grid), count = grid->count / step;
@@ -133,7 +136,7 @@ void c3d_indexes(const c3d_grid *grid, const uint8_t *fine, const int16_t *offse
     }
 }
 
-static int16_t quantize_one(float r, float rounding)
+static inline int16_t quantize_one(float r, float rounding)
 {
     const float absolute = fabsf(r);
     const float magnitude = absolute < 32000.0f ? absolute : 32000.0f;
@@ -152,6 +155,7 @@ static inline void quantize_row(const float *restrict y, const uint8_t *restrict
     }
 }
 
+C3D_CLONES
 void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
                   const uint8_t *indexes, const float *reciprocal, const float *rounding,
                   int16_t *symbols)
@@ -197,12 +201,13 @@ static inline void fine_row(const int16_t *restrict symbols, const uint8_t *rest
 }
 
 /* How many of a row's latents, which start at channel `first`, are among the fine ones. */
-static size_t fine_count(size_t channels, size_t first, size_t count, size_t step)
+static inline size_t fine_count(size_t channels, size_t first, size_t count, size_t step)
 {
     const size_t within = channels > first ? (channels - first + step - 1) / step : 0;
     return within < count ? within : count;
 }
 
+C3D_CLONES
 void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t *mean,
                     const int32_t *steps, uint8_t *v, int16_t *fine, size_t fine_channels)
 {
@@ -226,7 +231,7 @@ void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t 
     }
 }
 
-static void round_run(const int16_t *restrict fine, int16_t offset, size_t count,
+static inline void round_run(const int16_t *restrict fine, int16_t offset, size_t count,
                       uint8_t *restrict to)
 {
     for (size_t k = 0; k < count; k++)
