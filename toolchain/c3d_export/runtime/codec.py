@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ..core.errors import (
 from .activity import activity_factors
 from .bundle import Bundle, read_bundle
 from .copies import extra_runs, fine_channels, spread_channels
+from .framestream import FrameStream
 from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
 from .images import Frame, check_frame
 from .scratch import Scratch
@@ -136,6 +138,16 @@ class Codec:
         row = stream.header.quality - 1
         v, fine = self._decode_latents(stream, geometry, row)
         return self._synthesise(v, fine, geometry, row)
+
+    def stream(self, *, decode: bool = False, workers: int = 0, depth: int = 0) -> FrameStream[Any]:
+        """Many frames, several at a time, each on one thread: `submit(frame, quality)` and collect
+        streams in order, or with `decode` the other way round; see `framestream.py`.
+
+        workers, depth: as FrameStream has them. Raises OptionError.
+        """
+        options = replace(self.sessions.options, flavour=self.sessions.flavour, threads=1)
+        codec = self if options == self.sessions.options else Codec(self.bundle, options)
+        return FrameStream(codec.decode if decode else codec.encode, workers, depth)
 
     def _row(self, quality: int | None) -> int:
         chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
