@@ -25,8 +25,8 @@ def test_an_evaluation_writes_its_reports(
 def test_a_benchmark_adds_up(run: Run, bundle: Path) -> None:
     done = run("bench", "--codec", bundle, "--size", "64x48", "--repeat", "3", "--json")
     assert done.exit_code == 0
-    result = json.loads(done.stdout)
-    assert set(result["decode"]["stages"]) == {
+    (row,) = json.loads(done.stdout)["rows"]
+    assert set(row["decode"]["stages"]) == {
         "h_s",
         "g_cp",
         "g_ep",
@@ -35,9 +35,41 @@ def test_a_benchmark_adds_up(run: Run, bundle: Path) -> None:
         "passes",
         "other",
     }
-    for part in (result["encode"], result["decode"]):
+    for part in (row["encode"], row["decode"]):
         assert part["p99_ms"] >= part["median_ms"] > 0
-        assert sum(s["percent"] for s in part["stages"].values()) == pytest.approx(100)
+        assert sum(part["percent"].values()) == pytest.approx(100)
+        assert part["percent"].keys() == part["stages"].keys()
+
+
+def test_a_benchmark_of_sizes_streams_and_baselines(run: Run, bundle: Path, images: Path) -> None:
+    frame = next(path for path in sorted(images.iterdir()) if path.suffix == ".png")
+    args = ["bench", "--codec", bundle, "--codec", bundle, "--frame", frame, "--repeat", "2"]
+    args += ["--size", "40x24", "--size", "100x90", "--stream", "--baselines", "jpeg"]
+    done = run(*args, "--budget", "60000", "--json")
+    assert done.exit_code == 0
+    result = json.loads(done.stdout)
+    sizes = [(row["width"], row["height"]) for row in result["rows"]]
+    assert sizes == [(40, 24), (40, 24), (100, 90), (100, 90)]
+    assert all(row["encode_fps"] > 0 < row["decode_fps"] for row in result["rows"])
+    assert all(row["resident_mb"] > 10 for row in result["rows"])
+    assert [(row["codec"], row["width"]) for row in result["baselines"]] == [
+        ("jpeg", 40),
+        ("jpeg", 100),
+    ]
+    assert len(result["fits"]) == 4
+    told = run(*args, "--budget", "0.1")
+    assert told.exit_code == 0
+    assert "jpeg 100x90" in told.stdout
+    assert "nothing that was tried" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "size", ["720", "0x10", "10x", "x", "-1x5", "1e3x5", "\u0661x5", "99999x5"]
+)
+def test_a_size_that_is_none(run: Run, bundle: Path, size: str) -> None:
+    done = run("bench", "--codec", bundle, "--size", size)
+    assert done.exit_code == 2
+    assert "1280x720" in line_of(done.stderr)
 
 
 def test_a_benchmark_leaves_the_codec_as_it_was(run: Run, bundle: Path) -> None:

@@ -49,7 +49,7 @@ def evaluate(
     from ..evaluate.tables import comparison_table
     from ..runtime.codec import open_codec
 
-    paths, others = _frames(folder), _baselines(baselines)
+    paths, others = _frames(folder), find_baselines(baselines)
     chosen = _numbers(qualities)
     opened = open_codec(bundle_path(find_workspace(), codec), device, threads=threads)
     rates = len(chosen or opened.qualities) + sum(len(item.ladder) for item in others)
@@ -89,7 +89,7 @@ def _frames(folder: Path) -> list[Path]:
     return found
 
 
-def _baselines(names: str) -> list[Baseline]:
+def find_baselines(names: str) -> list[Baseline]:
     from ..evaluate.baselines import get_baseline
 
     found = []

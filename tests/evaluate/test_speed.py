@@ -1,0 +1,60 @@
+"""Timing: what is cut, mirrored, summed up and left as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from c3d_export.core.errors import OptionError
+from c3d_export.evaluate.speed import (
+    NAMED_SIZES,
+    SpeedRow,
+    Timing,
+    at_size,
+    parse_size,
+    quantile,
+    resident_mb,
+)
+
+
+def test_sizes_by_name_and_by_number() -> None:
+    assert [parse_size(name) for name in NAMED_SIZES] == list(NAMED_SIZES.values())
+    assert parse_size("1080P") == (1920, 1080)
+    assert parse_size("17X5") == (17, 5)
+
+
+@pytest.mark.parametrize("text", ["", "1080", "0x5", "5x0", "1x2x3", "١x5", "16385x1"])
+def test_no_size(text: str) -> None:
+    with pytest.raises(OptionError, match="1280x720"):
+        parse_size(text)
+
+
+def test_a_frame_is_cut_or_mirrored() -> None:
+    frame = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    assert at_size(frame, 3, 2) is frame
+    assert np.array_equal(at_size(frame, 2, 1), frame[:1, :2])
+    wide = at_size(frame, 7, 5)
+    assert wide.shape == (5, 7, 3)
+    assert wide.flags.c_contiguous
+    assert np.array_equal(wide[:, 3:6], wide[:, 2::-1])
+    assert np.array_equal(wide[2:4], wide[1::-1])
+    assert np.array_equal(at_size(frame, 2, 4)[:2], frame[:, :2])
+
+
+@pytest.mark.parametrize(("count", "at"), [(1, 1), (20, 20), (100, 99), (101, 100), (200, 198)])
+def test_the_99th_percentile(count: int, at: int) -> None:
+    assert quantile(range(1, count + 1), 0.99) == at
+
+
+def test_what_fits_is_what_99_of_100_calls_do() -> None:
+    quick, slow = Timing(5.0, 9.0, {"g_a": 4.0, "other": 1.0}), Timing(8.0, 17.0, {})
+    row = SpeedRow("c", 1280, 720, 1000, quick, slow)
+    assert row.fits(17.0)
+    assert not row.fits(16.7)
+    assert quick.percent == {"g_a": 80.0, "other": 20.0}
+    assert row.bpp == pytest.approx(8000 / (1280 * 720))
+    assert row.to_json()["encode"]["p99_ms"] == 9.0
+
+
+def test_this_process_takes_memory() -> None:
+    assert resident_mb() > 10
