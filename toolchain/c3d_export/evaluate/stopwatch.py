@@ -43,24 +43,25 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def watch(self, codec: Codec) -> Iterator[None]:
-        """Times this codec's networks, and every codec's coder and passes, inside the block."""
+        """Times this codec's networks and passes, and every codec's coder, inside the block."""
         from ..runtime import codec as module
+        from ..runtime.passes import native_names
 
         # The names that the codec's module has imported, and looks up at every call.
         names = vars(module)
-        kept = {name: names[name] for name in ("encode_slices", "SliceDecoder", "_native")}
-        sessions, native = codec.sessions, kept["_native"]
+        kept = {name: names[name] for name in ("encode_slices", "SliceDecoder")}
+        sessions, passes = codec.sessions, codec.passes
         codec.sessions = _Sessions(sessions, self)  # type: ignore[assignment]
         names["encode_slices"] = self.timed(CODER, kept["encode_slices"])
         names["SliceDecoder"] = lambda *args: _Timed(
             self.timed(CODER, kept["SliceDecoder"])(*args), self, dict.fromkeys(_PULLS, CODER)
         )
-        passes = [name for name in dir(native) if callable(getattr(native, name))]
-        names["_native"] = _Timed(native, self, dict.fromkeys(passes, PASSES))
+        timed = _Timed(passes, self, dict.fromkeys(native_names(), PASSES))
+        codec.passes = timed  # type: ignore[assignment]
         try:
             yield
         finally:
-            codec.sessions = sessions
+            codec.sessions, codec.passes = sessions, passes
             names.update(kept)
 
 

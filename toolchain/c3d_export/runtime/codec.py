@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from c3d_export import _arith, _native
+from c3d_export import _arith
 
 from ..core.errors import (
     BundleMemberError,
@@ -18,13 +18,11 @@ from ..core.errors import (
     StreamHeaderError,
     UnknownQualityError,
 )
-from .activity import activity_factors
 from .bundle import Bundle, read_bundle
-from .copies import extra_runs, fine_channels, spread_channels
 from .framestream import FrameStream
-from .geometry import PLANES, Bytes, Geometry, Grid, Prior, Step, Symbols, step_grid
+from .geometry import PLANES, Bytes, Geometry, Prior, Step, Symbols
 from .images import Frame, check_frame
-from .scratch import Scratch
+from .passes import Passes
 from .sessions import Refusal, SessionOptions, Sessions, session_choices
 from .slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from .stream import (
@@ -36,9 +34,6 @@ from .stream import (
     parse_stream,
     require_codec,
 )
-
-NO_FINE = np.empty(0, np.int16)
-"""An encoder needs no finer latents than v."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +60,12 @@ class Codec:
         self.sessions = Sessions(bundle, options)
         self.refused: tuple[Refusal, ...] = ()
         self._workers = Workers(options.threads)
-        self._scratch = Scratch()
+        self.passes = Passes(bundle, self._workers)
         a = bundle.arrays
         try:
             self._tables = _arith.Tables(a["frequencies"], a["shapes"])
         except _arith.ArithError as error:
             raise BundleMemberError(f"the bundle's frequency tables are wrong: {error}") from error
-        # Half of float64's quotient: the same float32 on every IEEE host.
-        self._reciprocal = (256.0 / a["step"].astype(np.float64)).astype(np.float32)
-        self._factor = activity_factors(a["step"])
-        self._runs = np.array(extra_runs(bundle.latents), np.int32)
 
     @property
     def id(self) -> bytes:
@@ -119,12 +110,12 @@ class Codec:
         frame = np.ascontiguousarray(check_frame(frame))
         geometry = Geometry(frame.shape[0], frame.shape[1])
         y, z = self._analyse(frame, geometry, row)
-        v = self._empty_latents(geometry)
+        v = self.passes.no_latents(geometry)
         features, prior = self._hyper(z, geometry, row)
         coded = []
         for step in Step:
             prior = self._context(step, geometry, row, features, v) if step else prior
-            coded.append(self._quantize_step(step, geometry, row, y, prior, v))
+            coded.append(self.passes.quantize(step, geometry, row, y, prior, v))
         symbols, indexes = zip(*coded, strict=True)
         return Latents(z, symbols, indexes, v)
 
@@ -159,37 +150,8 @@ class Codec:
         return int(chosen) - 1
 
     def _analyse(self, frame: Frame, g: Geometry, row: int) -> tuple[NDArray[np.float32], Symbols]:
-        take = self._scratch.take
-        patches = take("patches", (2 * g.rows, 2 * g.columns, 192), np.uint8)
-        blocks = take("blocks", (g.rows, g.columns, 768), np.uint8)
-        _native.unshuffle(frame, g.height, g.width, patches, blocks)
-        sums = self.sessions.run("g_a", {"patches": patches, "blocks": blocks})
-        latents = self.bundle.latents
-        y = take("y", (g.rows, g.columns, latents), np.float32)
-        padded_rows, padded_columns = 4 * g.hyper_rows, 4 * g.hyper_columns
-        base, planes = self.bundle.base, self.bundle.arrays["planes"][row]
-        # The padding stays as it is: the pass writes the places of the frame only.
-        shape = (padded_rows, padded_columns, base + latents + PLANES)
-        activity = take("activity", shape, np.uint8, 128, (g.rows, g.columns))
-        activity[..., base + latents :] = planes
-        a = self.bundle.arrays
-        _native.latents(
-            sums["linear_sum"],
-            sums["head_sum"],
-            a["linear_scale"],
-            a["linear_bias"],
-            a["head_scale"],
-            a["head_bias"],
-            self._factor[row],
-            g.rows,
-            g.columns,
-            latents,
-            base,
-            padded_rows,
-            padded_columns,
-            y,
-            activity,
-        )
+        sums = self.sessions.run("g_a", self.passes.unshuffle(frame, g))
+        y, activity = self.passes.latents(sums, g, row)
         z = self.sessions.run("h_a", {"activity": activity})["z"]
         return y, z.astype(np.int16) - np.int16(128)
 
@@ -204,46 +166,13 @@ class Codec:
 
     def _context(self, step: Step, g: Geometry, row: int, features: Bytes, v: Bytes) -> Prior:
         """mean and index of a later step, from the latents in v."""
-        base = self.bundle.base
-        known = self._scratch.take("known", (g.rows, g.columns, 2 * base + PLANES), np.uint8)
-        known[..., 2 * base :] = self.bundle.arrays["planes"][row]
-        latents = self.bundle.latents
-        _native.activity(v, self._factor[row], g.rows, g.columns, latents, base, known)
+        known = self.passes.known(v, g, row)
         graph = "g_cp" if step == Step.SECOND else "g_ep"
         out = self.sessions.run(graph, {"features": features, "known": known})
         return out["mean"], out["index"]
 
-    def _empty_latents(self, g: Geometry) -> Bytes:
-        """v with nothing decoded yet: zeros, which are 128."""
-        v = self._scratch.take("v", (g.rows, g.columns, self.bundle.latents), np.uint8)
-        v[:] = 128
-        return v
-
-    def _grid(self, g: Geometry, plane: Bytes, step: Step) -> Grid:
-        return step_grid(g, plane, step, self.bundle.latents, self.bundle.base)
-
-    def _indexes(self, step: Step, g: Geometry, row: int, index: Bytes) -> Bytes:
-        grid = self._grid(g, index, step)
-        share = 1 if step == Step.OTHERS else 2
-        size = g.rows * g.columns * index.shape[2] // share
-        out = self._scratch.take(f"indexes of {step.name}", (size,), np.uint8)
-        _native.indexes(grid, index, self.bundle.arrays["offset"][row], out)
-        return out
-
     def _z_indexes(self, row: int, shape: tuple[int, ...]) -> Bytes:
         return np.ascontiguousarray(np.broadcast_to(self.bundle.arrays["z_index"][row], shape))
-
-    def _quantize_step(
-        self, step: Step, g: Geometry, row: int, y: NDArray[np.float32], prior: Prior, v: Bytes
-    ) -> tuple[Symbols, Bytes]:
-        """Symbols and table indexes of one step's latents; decodes them into v."""
-        mean, index = prior
-        indexes = self._indexes(step, g, row, index)
-        symbols = self._scratch.take(f"symbols of {step.name}", indexes.shape, np.int16)
-        grid, a = self._grid(g, mean, step), self.bundle.arrays
-        _native.quantize(grid, y, mean, indexes, self._reciprocal[row], a["rounding"], symbols)
-        _native.dequantize(grid, symbols, mean, a["step"][row], v, NO_FINE, 0)
-        return symbols, indexes
 
     def _decode_latents(self, stream: Stream, g: Geometry, row: int) -> tuple[Bytes, Symbols]:
         """v (h, w, M), and the latents that have copies (h, w, F) int16 in 1/256 of a unit."""
@@ -252,30 +181,19 @@ class Codec:
         z = decoder.pull(self._z_indexes(row, shape), g.hyper_rows)
         if z.size and (z.min() < -128 or z.max() > 127):
             raise LatentsChecksumError("a hyper-latent of the stream is out of range")
-        v, fine_count = self._empty_latents(g), fine_channels(self.bundle.latents)
-        fine = self._scratch.take("fine", (g.rows, g.columns, fine_count), np.int16)
+        v = self.passes.no_latents(g)
         features, prior = self._hyper(z, g, row)
         for step in Step:
             mean, index = self._context(step, g, row, features, v) if step else prior
-            symbols = decoder.pull(self._indexes(step, g, row, index), g.rows)
-            grid, steps = self._grid(g, mean, step), self.bundle.arrays["step"][row]
-            _native.dequantize(grid, symbols, mean, steps, v, fine, fine_count)
+            symbols = decoder.pull(self.passes.indexes(step, g, row, index), g.rows)
+            fine = self.passes.dequantize(step, g, row, symbols, mean, v)
         decoder.finish()
         check_latents(stream, z, v)
         return v, fine
 
     def _synthesise(self, v: Bytes, fine: Symbols, g: Geometry, row: int) -> Frame:
-        latents, a, place = self.bundle.latents, self.bundle.arrays, (g.rows, g.columns)
-        seen = self._scratch.take("seen", (*place, latents + PLANES), np.uint8)
-        spread = self._scratch.take("spread", (*place, spread_channels(latents)), np.uint8)
-        sizes, runs = (*place, latents, fine.shape[2]), (self._runs, len(self._runs))
-        _native.spread(v, fine, a["planes"][row], *sizes, *runs, seen, spread)
-        out = self.sessions.run("g_s", {"v": seen, "spread": spread})
-        frame = np.empty((g.height, g.width, 3), np.uint8)
-        scale, bias = a["pixels_scale"], a["pixels_bias"]
-        parts = (out["pixels_sum"], scale, bias, out["correction_out"])
-        _native.shuffle(*parts, frame, g.height, g.width)
-        return frame
+        out = self.sessions.run("g_s", self.passes.spread(v, fine, g, row))
+        return self.passes.shuffle(out, g)
 
 
 def open_codec(

@@ -59,7 +59,8 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         """threads: 0 for one each core; at most MOST are used."""
-        extra = min(threads or os.cpu_count() or 1, MOST) - 1
+        self.count = min(threads or os.cpu_count() or 1, MOST)
+        extra = self.count - 1
         self._pool = ThreadPoolExecutor(extra, "c3d-slice") if extra > 0 else None
 
     def run(self, jobs: Sequence[Callable[[], _Result]]) -> list[_Result]:
