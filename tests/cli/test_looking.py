@@ -45,8 +45,10 @@ def test_a_benchmark_of_sizes_streams_and_baselines(run: Run, bundle: Path, imag
     frame = next(path for path in sorted(images.iterdir()) if path.suffix == ".png")
     args = ["bench", "--codec", bundle, "--codec", bundle, "--frame", frame, "--repeat", "2"]
     args += ["--size", "40x24", "--size", "100x90", "--stream", "--baselines", "jpeg"]
-    done = run(*args, "--budget", "60000", "--json")
+    chart = images / "chart.png"
+    done = run(*args, "--budget", "60000", "--json", "--chart", chart)
     assert done.exit_code == 0
+    assert chart.read_bytes().startswith(b"\x89PNG")
     result = json.loads(done.stdout)
     sizes = [(row["width"], row["height"]) for row in result["rows"]]
     assert sizes == [(40, 24), (40, 24), (100, 90), (100, 90)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from c3d_export.core.errors import OptionError
 from c3d_export.evaluate.speed import (
@@ -15,6 +18,7 @@ from c3d_export.evaluate.speed import (
     quantile,
     resident_mb,
 )
+from c3d_export.evaluate.stage_chart import COLOURS, stage_chart
 
 
 def test_sizes_by_name_and_by_number() -> None:
@@ -54,6 +58,21 @@ def test_what_fits_is_what_99_of_100_calls_do() -> None:
     assert quick.percent == {"g_a": 80.0, "other": 20.0}
     assert row.bpp == pytest.approx(8000 / (1280 * 720))
     assert row.to_json()["encode"]["p99_ms"] == 9.0
+
+
+def test_a_chart_has_a_bar_a_way_in_the_colours_of_its_stages() -> None:
+    timing = Timing(10.0, 11.0, {"g_a": 6.0, "coder": 3.0, "other": 1.0})
+    half = Timing(5.0, 6.0, {"g_s": 5.0})
+    rows = [SpeedRow("codec", 64, 48, 100, timing, half)]
+    image = Image.open(io.BytesIO(stage_chart(rows)))
+    assert image.size[0] == 1200
+    colours = [
+        [rgb for _, rgb in sorted(image.crop((330, y, 1110, y + 1)).getcolors(4096), reverse=True)]
+        for y in (100, 148)
+    ]
+    hexes = [["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in line] for line in colours]
+    assert hexes[0][:3] == [COLOURS[stage] for stage in ("g_a", "coder", "other")]
+    assert set(hexes[1][:2]) == {COLOURS["g_s"], "#ffffff"}, "half as long as the other"
 
 
 def test_this_process_takes_memory() -> None:

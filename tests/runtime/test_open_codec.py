@@ -29,7 +29,7 @@ Break = Callable[..., None]
 
 @pytest.fixture
 def break_flavours(monkeypatch: pytest.MonkeyPatch) -> Break:
-    """break_flavours(*names): these compute g_s's base one too high, as a faulty host might."""
+    """break_flavours(*names): these compute g_s's sums one too high, as a faulty host might."""
 
     def install(*names: str) -> None:
         run = Sessions.run

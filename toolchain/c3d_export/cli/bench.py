@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--stream", "streams", is_flag=True, help="Frames a second in a stream of them too.")
 @click.option("--baselines", default="", metavar="A,B", help="Such as jpeg,webp,avif: equal rate.")
 @click.option("--budget", type=click.FloatRange(min=0.1), metavar="MS", help="What fits into it?")
+@click.option("--chart", type=PATH, metavar="FILE.png", help="The stages as a picture.")
 @device_option
 @flavour_option
 @threads_option
@@ -60,6 +61,7 @@ def bench(
     streams: bool,
     baselines: str,
     budget: float | None,
+    chart: Path | None,
     device: str,
     flavours: tuple[str, ...],
     threads: int,
@@ -73,7 +75,9 @@ def bench(
     \b
     Example: c3d-export bench --codec supertuxkart-small.c3b --frame frame.png --size 720p --size 1080p --stream
     """  # noqa: E501
+    from ..core.atomic import write_bytes_atomic
     from ..evaluate.speed import time_baseline, time_codec, time_streams
+    from ..evaluate.stage_chart import stage_chart
 
     pixels, others = _frames(sizes, frame), find_baselines(baselines)
     names = codecs or (None,)
@@ -95,6 +99,8 @@ def bench(
                 row = time_codec(codec, each, quality, repeat, count)
                 rows.append(time_streams(codec, each, quality, row) if streams else row)
             rivals += [time_baseline(other, each, rows[-1].bpp, repeat) for other in others]
+    if chart is not None:
+        write_bytes_atomic(chart, stage_chart(rows))
     _show(_facts(opened[0], repeat), rows, rivals, budget, as_json)
 
 
