@@ -24,11 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from c3d_export.runtime import cuda
 from c3d_export.runtime.bundle import GRAPHS, Bundle, read_bundle
 from c3d_export.runtime.codec import Codec
 from c3d_export.runtime.known import check_known_answers, noise_feeds
-from c3d_export.runtime.providers import CUDA_OPTIONS, PROVIDERS, import_runtime, session_entries
+from c3d_export.runtime.providers import CUDA_OPTIONS, PROVIDERS, import_runtime, open_session
 from c3d_export.runtime.sessions import SessionOptions, Sessions
 
 SEARCHES = ("DEFAULT", "HEURISTIC", "EXHAUSTIVE")
@@ -92,21 +91,14 @@ def settings(device: str) -> Iterator[Setting]:
 
 
 def _session(model: bytes, device: str, setting: Setting) -> Any:
-    ort = import_runtime()
-    prepared = ort.SessionOptions()
-    prepared.log_severity_level = 3
-    for key, value in session_entries(device).items():
-        prepared.add_session_config_entry(key, value)
-    options = {**setting.options, **({"enable_cuda_graph": "1"} if setting.graph else {})}
-    provider = (PROVIDERS[device], options)
-    session = ort.InferenceSession(model, prepared, providers=[provider], enable_fallback=0)
-    if session.get_providers()[0] != PROVIDERS[device]:
-        raise RuntimeError(f"runs on {session.get_providers()[0]}")
-    return session
+    graph = {"enable_cuda_graph": "1"} if setting.graph else {}
+    options = {**setting.options, **graph}
+    return open_session(import_runtime(), model, device, cuda_options=options)
 
 
-def _runs(session: Any, feed: Feed, setting: Setting) -> Iterator[Outputs]:
-    """The outputs of each run; with a CUDA graph on device buffers whose addresses stay."""
+def _runs(session: Any, feed: Feed, wanted: Outputs, setting: Setting) -> Iterator[Outputs]:
+    """The outputs of each run; with a CUDA graph on device buffers whose addresses stay, from the
+    first run on, which is the one that is captured."""
     names = [output.name for output in session.get_outputs()]
     batch = {name: np.ascontiguousarray(x[np.newaxis]) for name, x in feed.items()}
     if not setting.graph:
@@ -114,14 +106,12 @@ def _runs(session: Any, feed: Feed, setting: Setting) -> Iterator[Outputs]:
             yield dict(zip(names, session.run(names, batch), strict=True))
         return
     ort = import_runtime()
-    shapes = {name: x.shape for name, x in zip(names, session.run(names, batch), strict=True)}
-    kinds = {output.name: output.type for output in session.get_outputs()}
     binding, outputs = session.io_binding(), {}
     for name, array in batch.items():
         binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, "cuda", 0))
-    for name in names:
-        kind = np.int32 if "int32" in kinds[name] else np.uint8
-        value = ort.OrtValue.ortvalue_from_shape_and_type(shapes[name], kind, "cuda", 0)
+    for name, right in wanted.items():
+        shape = (1, *right.shape)
+        value = ort.OrtValue.ortvalue_from_shape_and_type(shape, right.dtype.type, "cuda", 0)
         outputs[name] = value
         binding.bind_ortvalue_output(name, value)
     for _ in range(RUNS):
@@ -151,7 +141,7 @@ def try_setting(
         for graph, feed, wanted in cases:
             # A captured CUDA graph belongs to one shape: each case has a session of its own.
             session = _session(bundle.graphs[graph, "float"], device, setting)
-            for got in _runs(session, feed, setting):
+            for got in _runs(session, feed, wanted, setting):
                 values, wrong, where = _count(got, wanted)
                 compared, differing = compared + values, differing + wrong
                 first = first or (f"first {graph} {where}" if where else "")
@@ -176,8 +166,6 @@ def main() -> int:
     parser.add_argument("--device", choices=sorted(PROVIDERS), default="cuda")
     parser.add_argument("--out", type=Path, help="all rows as JSON")
     options = parser.parse_args()
-    if options.device == "cuda":
-        cuda.preload(import_runtime())
     bundle = read_bundle(options.bundle)
     cases, rows = wanted_cases(bundle), []
     for setting in settings(options.device):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,20 @@ def test_the_summary_is_the_mean_of_the_frames() -> None:
     rows = (RateRow("a", 3, 1.0, 2.0, 30.0, 40.0), RateRow("b", 3, 3.0, 5.0, 34.0, 41.0))
     (mean,) = FloatComparison(True, (), rows).by_quality()
     assert mean == RateRow("mean of 2", 3, 2.0, 3.5, 32.0, 40.5)
+
+
+def _curve(points: int, times: float) -> FloatComparison:
+    """The integer network needs `times` the rate of the float one."""
+    rows = (RateRow("a", q, 0.1 * q, 0.1 * q * times, 25.0 + q, 25.0 + q) for q in range(points))
+    return FloatComparison(False, (), tuple(rows)[1:])
+
+
+def test_the_cost_is_a_bd_rate_where_there_are_points_enough() -> None:
+    assert _curve(6, 1.02).bd_rate == pytest.approx(2.0, abs=0.01)
+    assert _curve(6, 1.0).to_json()["bd_rate_percent"] == pytest.approx(0.0, abs=1e-6)
+    assert _curve(4, 1.02).bd_rate is None
+    flat = tuple(RateRow("a", q, 1.0, 1.0, 30.0, 30.0) for q in range(1, 6))
+    assert replace(_curve(6, 1.0), rates=flat).bd_rate is None
 
 
 def test_every_frame_and_rate_point_is_reported(

@@ -131,6 +131,10 @@ def test_the_float_networks_numbers_are_told(report: ValidationReport) -> None:
     for text in ("the integer network's own weights", "0.5100", "33.125", "+0.125", "1.250"):
         assert text in page.text
     assert ", 20 s" in page.text
+    assert "BD-rate" not in page.text
+    rows = tuple(RateRow("f.png", q, 0.1 * q, 0.102 * q, 30.0 + q, 30.0 + q) for q in range(1, 6))
+    page = _Page(report_html(report.with_floats(replace(floats, rates=rows), 20.0), ENVIRONMENT))
+    assert "the integers cost +2.00 % of the rate (BD-rate)" in page.text
 
 
 def test_a_line_counts_the_ways_that_ran(report: ValidationReport) -> None:

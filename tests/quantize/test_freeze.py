@@ -14,7 +14,7 @@ from c3d_export.models.layers import BIAS_LIMIT, BIAS_UNIT, SUM_LIMIT, WEIGHT_LI
 from c3d_export.models.network import Codec
 from c3d_export.models.transforms import dithered
 from c3d_export.quantize.freeze import ExactConv2d, freeze, parameters_of
-from c3d_export.runtime.copies import NEAREST, Run, extra_runs
+from c3d_export.runtime.copies import copied_channels
 
 Ints = NDArray[np.int64]
 
@@ -128,8 +128,7 @@ def test_the_weights_of_copies_add_up() -> None:
     """Five weights that are each a fifth of a float one: their sum is off by half a step, not by
     five times that."""
     latents = 120
-    runs = [Run(0, latents, NEAREST), *extra_runs(latents)]
-    channels = torch.tensor([c for run in runs for c in range(run.first, run.first + run.channels)])
+    channels = torch.tensor(copied_channels(latents))
     total = torch.randn(8, latents, 1, 1, generator=torch.Generator().manual_seed(3))
     source = dithered(IntConv2d(len(channels), 8, 1, wide=True), latents)
     with torch.no_grad():

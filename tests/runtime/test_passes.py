@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from c3d_export.runtime.bundle import Bundle
 from c3d_export.runtime.codec import Codec
-from c3d_export.runtime.passes import LEAST_ROWS, Passes, bands
+from c3d_export.runtime.passes import LEAST_ROWS, NAMES, Passes, bands
 from c3d_export.runtime.sessions import SessionOptions
-from c3d_export.runtime.slices import Workers
 
 MakeFrame = Callable[..., NDArray[np.uint8]]
 
@@ -28,6 +27,11 @@ def test_bands_cover_the_rows_and_begin_at_even_ones(rows: int, count: int) -> N
         assert min(band.stop - band.start for band in found) >= LEAST_ROWS - 1
 
 
+def test_every_pass_is_named_so_that_a_stopwatch_times_it() -> None:
+    public = {name for name, value in vars(Passes).items() if name[0] != "_" and callable(value)}
+    assert set(NAMES) == public
+
+
 @pytest.mark.parametrize("size", [(16 * 17, 40), (16 * 33 + 5, 33), (16 * 16 - 1, 17)], ids=str)
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_give_the_same_streams_and_frames(
@@ -36,7 +40,6 @@ def test_threads_give_the_same_streams_and_frames(
     assert len(bands(-(-size[0] // 16), threads)) > 1
     frame = make_frame(*size, 5)
     one, many = (Codec(tiny_bundle, SessionOptions(threads=n)) for n in (1, threads))
-    many.passes = Passes(tiny_bundle, Workers(threads))
     for quality in (1, 8):
         data = one.encode(frame, quality)
         assert many.encode(frame, quality) == data

@@ -106,7 +106,8 @@ def bench(
 
 def _frames(sizes: tuple[str, ...], path: Path | None) -> list[Frame]:
     """The image, or the known frame repeated (textures, edges and noise), at each size."""
-    from ..evaluate.speed import at_size, parse_size
+    from ..core.sizes import parse_size
+    from ..evaluate.speed import at_size
     from ..runtime.images import read_image
     from ..runtime.known import known_frame
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from ..runtime.images import Frame
 
 SUFFIX = ".c3s"
-_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 
 
 @click.command()
@@ -99,12 +97,10 @@ def _images(inputs: tuple[str, ...]) -> list[Path]:
 
 
 def _raw_frames(size: str) -> Iterator[Frame]:
+    from ..core.sizes import parse_size
     from ..runtime.images import read_raw
 
-    match = _SIZE.fullmatch(size)
-    if not match:
-        raise OptionError(f"--size {size} is no size; write it like 1280x720")
-    return read_raw(sys.stdin.buffer, int(match[1]), int(match[2]))
+    return read_raw(sys.stdin.buffer, *parse_size(size))
 
 
 class _Job:

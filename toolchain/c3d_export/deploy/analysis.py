@@ -28,7 +28,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..evaluate.metrics import psnr
+from ..core.errors import OptionError
+from ..evaluate.metrics import bd_rate, psnr
 from ..models.entropy import FINE_PER_TABLE, gaussian_bits, scale_of
 from ..models.network import Codec as Network
 from ..quantize.freeze import parameters_of
@@ -37,6 +38,9 @@ from ..runtime.bundle import TABLES, Bundle
 from ..runtime.codec import Codec
 from ..runtime.images import Frame
 from .matrix import NamedFrame
+
+LEAST_POINTS = 4
+"""Rate points that a BD-rate needs."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,23 @@ class FloatComparison:
         qualities = sorted({row.quality for row in self.rates})
         return [_mean([r for r in self.rates if r.quality == q]) for q in qualities]
 
+    @property
+    def bd_rate(self) -> float | None:
+        """Percent of rate that the integers cost at equal PSNR; None for fewer than four rate
+        points, or curves that do not rise."""
+        rows = self.by_quality()
+        if len(rows) < LEAST_POINTS:
+            return None
+        try:
+            return bd_rate(
+                [(row.bpp_float, row.psnr_float) for row in rows],
+                [(row.bpp_integer, row.psnr_integer) for row in rows],
+            )
+        except OptionError:
+            return None
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "bd_rate_percent": self.bd_rate}
 
 
 def _mean(rows: Sequence[RateRow]) -> RateRow:

@@ -154,8 +154,12 @@ def float_line(floats: FloatComparison) -> str:
     weights = "the trained weights" if floats.trained else "the integer network's own weights"
     return (
         f"float: {weights}, activations, steps and scales unrounded; rates by the entropy model,"
-        " rounding at one half on both sides"
+        f" rounding at one half on both sides{_cost(floats.bd_rate)}"
     )
+
+
+def _cost(percent: float | None) -> str:
+    return "" if percent is None else f"; the integers cost {percent:+.2f} % of the rate (BD-rate)"
 
 
 def report_html(report: ValidationReport, environment: Mapping[str, str]) -> bytes:

@@ -14,20 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.errors import OptionError
-from ..core.limits import size_fault
 from ..runtime.codec import Codec
 from ..runtime.images import Frame
 from .baselines import Baseline, at_bpp
 from .metrics import bpp
 from .stopwatch import CODER, OTHER, PASSES, Stopwatch
 
-NAMED_SIZES: Final = {
-    "360p": (640, 360),
-    "720p": (1280, 720),
-    "1080p": (1920, 1080),
-    "4k": (3840, 2160),
-}
 STAGES: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHER)
 
 Advance = Callable[[], None]
@@ -73,19 +65,6 @@ class SpeedRow:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "bpp": self.bpp}
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) of 720p, 1080p, ... or WxH; raises OptionError."""
-    if text.lower() in NAMED_SIZES:
-        return NAMED_SIZES[text.lower()]
-    numbers = text.lower().split("x")
-    whole = len(numbers) == 2 and all(n.isdecimal() and n.isascii() for n in numbers)
-    width, height = (int(n) for n in numbers) if whole else (0, 0)
-    if fault := size_fault(width, height):
-        known = ", ".join(NAMED_SIZES)
-        raise OptionError(f"the size {text} is {fault}; write it like 1280x720, or as {known}")
-    return width, height
 
 
 def at_size(frame: Frame, width: int, height: int) -> Frame:

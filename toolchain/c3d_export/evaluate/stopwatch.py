@@ -45,7 +45,7 @@ class Stopwatch:
     def watch(self, codec: Codec) -> Iterator[None]:
         """Times this codec's networks and passes, and every codec's coder, inside the block."""
         from ..runtime import codec as module
-        from ..runtime.passes import native_names
+        from ..runtime.passes import NAMES
 
         # The names that the codec's module has imported, and looks up at every call.
         names = vars(module)
@@ -56,7 +56,7 @@ class Stopwatch:
         names["SliceDecoder"] = lambda *args: _Timed(
             self.timed(CODER, kept["SliceDecoder"])(*args), self, dict.fromkeys(_PULLS, CODER)
         )
-        timed = _Timed(passes, self, dict.fromkeys(native_names(), PASSES))
+        timed = _Timed(passes, self, dict.fromkeys(NAMES, PASSES))
         codec.passes = timed  # type: ignore[assignment]
         try:
             yield

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..runtime.copies import extra_runs
+from ..runtime.copies import copied_channels
 from .layers import BIAS_UNIT, IntConv2d
 from .means import mean_colours, start_means
 from .network import Codec, initial_fine, initial_step, quality_lambdas
@@ -113,10 +113,7 @@ def _set(conv: IntConv2d, matrix: Tensor) -> None:
 
 def _set_pixels(model: Codec, matrix: Tensor) -> None:
     """matrix: (768, M). The copies of a latent share its weight."""
-    runs = extra_runs(model.spec.latents)
-    columns = [*range(model.spec.latents)]
-    for run in runs:
-        columns += range(run.first, run.first + run.channels)
+    columns = copied_channels(model.spec.latents)
     copies = torch.bincount(torch.tensor(columns))
     model.g_s.pixels.weight.zero_()
     _set(model.g_s.pixels, (matrix / copies)[:, columns])

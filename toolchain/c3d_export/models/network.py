@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.activity import ACTIVITY_ONE, FACTOR_ONE, MAX_ACTIVITY_FACTOR, RAW_CHANNELS
-from ..runtime.copies import FINE_ONE, NEAREST, Run, extra_runs
+from ..runtime.copies import copied_channels, copied_offsets
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
 from .layers import IntConv2d, floor_ste, round_ste
 from .spec import BLOCK, PATCH, CodecSpec
@@ -131,13 +131,11 @@ class Codec(nn.Module):
 
     def spread(self, fine: Tensor) -> Tensor:
         """Decoded latents rounded to v, then their copies (`runtime/copies.py`)."""
-        runs = [Run(0, self.spec.latents, NEAREST), *extra_runs(self.spec.latents)]
-        channels = [channel for r in runs for channel in range(r.first, r.first + r.channels)]
-        copied = fine[:, channels]
+        copied = fine[:, copied_channels(self.spec.latents)]
         if not self.quantized:
             return copied
-        offsets = [r.offset / FINE_ONE for r in runs for _ in range(r.channels)]
-        return floor_ste(copied + fine.new_tensor(offsets)[:, None, None])
+        offsets = fine.new_tensor(copied_offsets(self.spec.latents))
+        return floor_ste(copied + offsets[:, None, None])
 
     def rate(self, y: Tensor, mean: Tensor, index: Tensor, step: Tensor) -> Tensor:
         """Bits of every symbol; with additive uniform noise in training (Balle et al. 2017)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..runtime.copies import FINE_ONE, extra_runs
+from ..runtime.copies import copied_offsets
 from .layers import IntConv2d, ResidualBlock, depth_to_space, space_to_depth, zero_
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpec
 
@@ -132,9 +132,5 @@ class Synthesis(nn.Module):
 def dithered(conv: IntConv2d, latents: int) -> IntConv2d:
     """Rounds the weights of copies of a latent as the copies themselves are rounded: their sum is
     then right to a step of one weight, and the errors of n equal ones do not add up."""
-    conv.dither = torch.full((conv.in_channels,), 0.5)
-    at = latents
-    for run in extra_runs(latents):
-        conv.dither[at : at + run.channels] = run.offset / FINE_ONE
-        at += run.channels
+    conv.dither = torch.tensor(copied_offsets(latents))
     return conv

@@ -16,7 +16,7 @@ from ..models.entropy import FINE_PER_TABLE
 from ..models.network import CEILING, KNEE, SHALLOW, Codec, first_step_mask
 from ..models.spec import BLOCK
 from ..runtime.activity import RAW_CHANNELS
-from ..runtime.copies import FINE_MAX, FINE_MIN, FINE_ONE, NEAREST, Run, extra_runs
+from ..runtime.copies import FINE_MAX, FINE_MIN, FINE_ONE, NEAREST, all_runs
 from .freeze import Parameters
 
 
@@ -150,8 +150,7 @@ class ReferenceCodec:
 
     @torch.no_grad()
     def synthesise(self, fine: Tensor, quality: int, height: int, width: int) -> NDArray[np.uint8]:
-        latents = self.net.spec.latents
-        runs = [Run(0, latents, NEAREST), *extra_runs(latents)]
+        runs = all_runs(self.net.spec.latents)
         parts = [_rounded(fine[:, r.first : r.first + r.channels], r.offset) for r in runs]
         x = self.net.g_s(self._planes(parts[0], quality), torch.cat(parts, 1))
         # Halves round up: floor(x + 1/2), as the C pass does with (8 x + 4) >> 3.

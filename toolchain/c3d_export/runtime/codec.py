@@ -136,8 +136,11 @@ class Codec:
 
         workers, depth: as FrameStream has them. Raises OptionError.
         """
-        options = replace(self.sessions.options, flavour=self.sessions.flavour, threads=1)
-        codec = self if options == self.sessions.options else Codec(self.bundle, options)
+        own = self.sessions.options
+        # On CUDA threads of the host compute nothing, and other sessions would hold weights twice.
+        shared = own.device == "cuda" or own.threads == 1
+        single = replace(own, flavour=self.sessions.flavour, threads=1)
+        codec = self if shared else Codec(self.bundle, single)
         return FrameStream(codec.decode if decode else codec.encode, workers, depth)
 
     def _row(self, quality: int | None) -> int:

@@ -45,6 +45,21 @@ def extra_runs(latents: int) -> list[Run]:
     return runs
 
 
+def all_runs(latents: int) -> list[Run]:
+    """v itself, then its copies: the inputs of g_s's linear path."""
+    return [Run(0, latents, NEAREST), *extra_runs(latents)]
+
+
+def copied_channels(latents: int) -> list[int]:
+    """Of each input of g_s's linear path, the latent that it is a copy of."""
+    return [c for run in all_runs(latents) for c in range(run.first, run.first + run.channels)]
+
+
+def copied_offsets(latents: int) -> list[float]:
+    """Of each of them, what is added before it is rounded down, in units of v."""
+    return [run.offset / FINE_ONE for run in all_runs(latents) for _ in range(run.channels)]
+
+
 def fine_channels(latents: int) -> int:
     """How many latents, from the first on, have more than one copy."""
     return min(COPIES[-1][0], latents)
@@ -52,4 +67,4 @@ def fine_channels(latents: int) -> int:
 
 def spread_channels(latents: int) -> int:
     """Latents with all their copies."""
-    return latents + sum(run.channels for run in extra_runs(latents))
+    return len(copied_channels(latents))

@@ -6,7 +6,7 @@ checkerboard of the base latents then begins alike in each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -27,6 +27,11 @@ from .slices import Workers
 Band = slice
 LEAST_ROWS: Final = 8
 """Rows of a band: a thread takes some 50 microseconds to begin."""
+NAMES: Final = (
+    *("unshuffle", "latents", "no_latents", "known", "indexes", "quantize", "dequantize"),
+    *("spread", "shuffle"),
+)
+"""The methods of `Passes`, which a stopwatch times."""
 NO_FINE: Final = np.empty(0, np.int16)
 """An encoder needs no finer latents than v."""
 
@@ -201,9 +206,3 @@ class Passes:
 
     def _part(self, step: Step, g: Geometry, band: Band) -> slice:
         return slice(self._coded(step, g, band.start), self._coded(step, g, band.stop))
-
-
-def native_names() -> Iterator[str]:
-    """What a stopwatch times: the methods that run passes."""
-    yield from ("unshuffle", "latents", "known", "no_latents", "quantize", "spread", "shuffle")
-    yield from ("indexes", "dequantize")

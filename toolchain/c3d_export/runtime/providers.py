@@ -5,6 +5,7 @@ Its ways to go on with another provider are many and quiet; each is closed or lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
 from types import ModuleType
 from typing import Any, Final
@@ -85,17 +86,24 @@ def import_runtime() -> ModuleType:
 
 
 def open_session(
-    ort: Any, model: bytes, device: str, *, threads: int = 0, level: str = "all"
+    ort: Any,
+    model: bytes,
+    device: str,
+    *,
+    threads: int = 0,
+    level: str = "all",
+    cuda_options: Mapping[str, str] = CUDA_OPTIONS,
 ) -> Any:
     """An InferenceSession on the provider of a device and on no other one; level: of LEVELS.
 
-    Raises ProviderMissingError, RuntimeOptionError, or BundleFormatError for the model.
+    cuda_options: other ones than the codec's are for finding out what they compute. Raises
+    ProviderMissingError, RuntimeOptionError, or BundleFormatError for the model.
     """
     provider = _require_provider(ort, device)
     providers: list[Any] = [provider]
     if device == "cuda":
         cuda.preload(ort)
-        providers = [(provider, dict(CUDA_OPTIONS))]
+        providers = [(provider, dict(cuda_options))]
     # Without enable_fallback=0 the Python class makes a session on the CPU when creating one
     # fails, and again when running one fails, and says so on stdout only. A model could carry
     # options of its own: read_config_from_model=0.
@@ -105,7 +113,7 @@ def open_session(
         session = ort.InferenceSession(model, prepared, providers=providers, **switches)
     except Exception as error:  # onnxruntime raises a class per status, all direct subclasses
         raise _open_error(ort, error, device) from error
-    _check_session(ort, session, device)
+    _check_session(ort, session, device, cuda_options)
     return session
 
 
@@ -146,7 +154,7 @@ def _prepare(ort: Any, device: str, threads: int, level: str) -> Any:
     return session
 
 
-def _check_session(ort: Any, session: Any, device: str) -> None:
+def _check_session(ort: Any, session: Any, device: str, options: Mapping[str, str]) -> None:
     """ONNX Runtime leaves out a provider that it cannot load, and goes on with the next."""
     provider, got = PROVIDERS[device], list(session.get_providers())
     if got[:1] != [provider]:
@@ -157,7 +165,7 @@ def _check_session(ort: Any, session: Any, device: str) -> None:
     # Unknown names raise when a session is made; this is for values that are taken otherwise.
     # What a version does not report cannot be compared.
     taken = session.get_provider_options().get(provider, {}) if device == "cuda" else {}
-    for name, value in CUDA_OPTIONS.items():
+    for name, value in options.items():
         if str(taken.get(name, value)) != value:
             raise _option_fault(ort, f"takes {name}={taken[name]} instead of {value}")
 
