@@ -202,22 +202,37 @@ def test_indexes(rng: Rng, step: Step) -> None:
     assert np.array_equal(out, _selected(moved.clip(0, 255) // 4, step))
 
 
-@each_step
-def test_quantize(rng: Rng, step: Step) -> None:
-    y = rng.normal(0, 60, (*GRID, CHANNELS)).astype(np.float32)
-    y[0, 0], y[0, 1] = 3e38, -np.inf
-    mean = rng.integers(0, 256, (*PADDED, step[1]), dtype=np.uint8)
-    indexes = rng.integers(0, 64, _coded(step), dtype=np.uint8)
-    reciprocal = np.array([256, 1, 0.3, 0.01, 2, 1 / 3], np.float32)
-    rounding = np.linspace(0.1, 0.5, 64, dtype=np.float32)
-    out = np.empty(_coded(step), np.int16)
-    grid = (*GRID, CHANNELS, *PADDED, *step)
-    _native.quantize(grid, y, mean, indexes, reciprocal, rounding, out)
+@pytest.mark.parametrize("channels", [CHANNELS, 100])
+@pytest.mark.parametrize("spread", [0.3, 60.0])
+@pytest.mark.parametrize("most", [0.5, 1.0])
+@pytest.mark.parametrize("pattern", [0, 1, 2])
+def test_quantize(rng: Rng, pattern: int, most: float, spread: float, channels: int) -> None:
+    """Runs of zeros only and others, whole runs and parts of one, and what is no number."""
+    step = (2, channels - 2, pattern)
+    mean, fine = rng.integers(0, 256, (2, *PADDED, step[1]), dtype=np.uint8)
     centre = mean[: GRID[0], : GRID[1]].astype(np.float32) - np.float32(128)
+    y = rng.normal(0, spread, (*GRID, channels)).astype(np.float32)
+    _share(y, step)[:] += centre
+    y[0, 0, 2:4], y[0, 1, -2:] = 3e38, -np.inf
+    reciprocal = np.resize(np.array([256, 1, 0.3, 0.01, 2, 1 / 3], np.float32), channels)
+    rounding = np.linspace(0.1, most, 64, dtype=np.float32)
+    offset = np.resize(np.array([-300, -7, 0, 3, 200, 32767], np.int16), channels)
+    steps = np.resize(np.array([1, 65535, 128, 127, 300, 4000], np.int32), channels)
+    grid, size = (*GRID, channels, *PADDED, *step), GRID[0] * GRID[1] * step[1]
+    size //= 2 if pattern < 2 else 1
+    symbols, indexes = np.full(size, 77, np.int16), np.full(size, 77, np.uint8)
+    v = np.full(y.shape, 77, np.uint8)
+    fixed = (offset, reciprocal, rounding, steps)
+    _native.quantize(grid, y, mean, fine, *fixed, symbols, indexes, v)
+    wanted, wanted_v = np.empty_like(indexes), np.full_like(v, 77)
+    _native.indexes(grid, fine, offset, wanted)
+    assert np.array_equal(indexes, wanted)
     with np.errstate(over="ignore"):
         ratio = _selected((_share(y, step) - centre) * _share(reciprocal, step), step)
     magnitude = np.minimum(np.abs(ratio), np.float32(32000)) + rounding[indexes]
-    assert np.array_equal(out, np.sign(ratio) * np.floor(magnitude))
+    assert np.array_equal(symbols, np.sign(ratio) * np.floor(magnitude))
+    _native.dequantize(grid, symbols, mean, steps, wanted_v, np.empty(0, np.int16), 0)
+    assert np.array_equal(v, wanted_v), "only this step's latents are written"
 
 
 @pytest.mark.parametrize("fine_channels", [0, 1, 3, CHANNELS])
@@ -303,8 +318,9 @@ CALLS: dict[str, tuple[Any, ...]] = {
     ),
     "indexes": (TUPLE, b"i" * PLANE, b"\0" * 2 * CHANNELS, bytearray(HALF)),
     "quantize": (
-        *(TUPLE, b"\0" * 4 * ALL, b"m" * PLANE, b"\1" * HALF, b"\0" * 4 * CHANNELS),
-        *(b"\0" * 256, bytearray(2 * HALF)),
+        *(TUPLE, b"\0" * 4 * ALL, b"m" * PLANE, b"i" * PLANE, b"\0" * 2 * CHANNELS),
+        *(b"\0" * 4 * CHANNELS, b"\0" * 256, b"\1\0\0\0" * CHANNELS),
+        *(bytearray(2 * HALF), bytearray(HALF), bytearray(ALL)),
     ),
     "dequantize": (
         *(TUPLE, b"\0" * 2 * HALF, b"m" * PLANE, b"\1\0\0\0" * CHANNELS),
@@ -347,13 +363,6 @@ def test_wrong_arguments_are_refused_one_by_one(name: str) -> None:
 def test_checkerboards_of_an_odd_number_of_channels() -> None:
     with pytest.raises(ValueError, match="range of channels"):
         _native.indexes((*GRID, CHANNELS, *PADDED, 0, 5, 0), *CALLS["indexes"][1:])
-
-
-def test_indexes_beyond_the_tables() -> None:
-    arguments = list(CALLS["quantize"])
-    arguments[3] = b"\x40" * HALF
-    with pytest.raises(ValueError, match=r"0\.\.63"):
-        _native.quantize(*arguments)
 
 
 @pytest.mark.parametrize("factor", [0, -1, (1 << 23) + 1])

@@ -56,10 +56,14 @@ def quantize(
     grid: Grid,
     y: Array,
     mean: Array,
-    indexes: Array,
+    index: Array,
+    offset: Array,
     reciprocal: Array,
     rounding: Array,
+    step: Array,
     symbols: Array,
+    indexes: Array,
+    v: Array,
 ) -> None: ...
 def dequantize(
     grid: Grid,

@@ -25,20 +25,21 @@ from .scratch import Scratch
 from .slices import Workers
 
 Band = slice
-LEAST_ROWS: Final = 8
-"""Rows of a band: a thread takes some 50 microseconds to begin."""
+LEAST: Final = 1000
+"""Places of the latents' grid in a band: a thread takes some 50 microseconds to begin."""
+LEAST_LIGHT: Final = 4000
+"""The same for passes over bytes alone, which are short and wait for memory."""
 NAMES: Final = (
     *("unshuffle", "latents", "no_latents", "known", "indexes", "quantize", "dequantize"),
     *("spread", "shuffle"),
 )
 """The methods of `Passes`, which a stopwatch times."""
-NO_FINE: Final = np.empty(0, np.int16)
-"""An encoder needs no finer latents than v."""
 
 
-def bands(rows: int, count: int) -> list[Band]:
-    """At most `count` runs of rows, all but the last of an even length of at least LEAST_ROWS."""
-    count = max(1, min(count, rows // LEAST_ROWS))
+def bands(rows: int, columns: int, count: int, least: int) -> list[Band]:
+    """At most `count` runs of rows, of about `least` places or more, all but the last of an even
+    length."""
+    count = max(1, min(count, rows * columns // least, rows // 2))
     edges = [rows * i // count // 2 * 2 for i in range(count)] + [rows]
     return [slice(*pair) for pair in pairwise(edges)]
 
@@ -58,9 +59,10 @@ class Passes:
         self._factor = activity_factors(step)
         self._runs = np.array(extra_runs(bundle.latents), np.int32)
 
-    def _each(self, g: Geometry, work: Callable[[Band], None]) -> None:
-        jobs = [partial(work, band) for band in bands(g.rows, self._workers.count)]
-        self._workers.run(jobs)
+    def _each(self, g: Geometry, work: Callable[[Band], None], light: bool = False) -> None:
+        least = LEAST_LIGHT if light else LEAST
+        found = bands(g.rows, g.columns, self._workers.count, least)
+        self._workers.run([partial(work, band) for band in found])
 
     def unshuffle(self, frame: Frame, g: Geometry) -> dict[str, Bytes]:
         """What g_a sees of a frame: patches (2 h, 2 w, 192) and blocks (h, w, 768)."""
@@ -110,7 +112,7 @@ class Passes:
             sides = (band.stop - band.start, g.columns, latents, base)
             _native.activity(v[band], self._factor[row], *sides, known[band])
 
-        self._each(g, work)
+        self._each(g, work, light=True)
         return known
 
     def no_latents(self, g: Geometry) -> Bytes:
@@ -129,23 +131,23 @@ class Passes:
             offset = self._arrays["offset"][row]
             _native.indexes(grid, index[band], offset, out[self._part(step, g, band)])
 
-        self._each(g, work)
+        self._each(g, work, light=True)
         return out
 
     def quantize(
         self, step: Step, g: Geometry, row: int, y: NDArray[np.float32], prior: Prior, v: Bytes
     ) -> tuple[Symbols, Bytes]:
         """Symbols and table indexes of one step's latents; decodes them into v."""
-        mean, index = prior
-        indexes = self.indexes(step, g, row, index)
-        symbols: Symbols = self._scratch.take(f"symbols of {step.name}", indexes.shape, np.int16)
-        steps, rounding = self._arrays["step"][row], self._arrays["rounding"]
+        (mean, index), a = prior, self._arrays
+        size, take = (self._coded(step, g, g.rows),), self._scratch.take
+        indexes = take(f"indexes of {step.name}", size, np.uint8)
+        symbols: Symbols = take(f"symbols of {step.name}", size, np.int16)
+        fixed = (a["offset"][row], self._reciprocal[row], a["rounding"], a["step"][row])
 
         def work(band: Band) -> None:
             part, grid = self._part(step, g, band), self._grid(step, g, mean, band)
-            fixed = (mean[band], indexes[part], self._reciprocal[row], rounding, symbols[part])
-            _native.quantize(grid, y[band], *fixed)
-            _native.dequantize(grid, symbols[part], mean[band], steps, v[band], NO_FINE, 0)
+            coded = (symbols[part], indexes[part], v[band])
+            _native.quantize(grid, y[band], mean[band], index[band], *fixed, *coded)
 
         self._each(g, work)
         return symbols, indexes
@@ -164,7 +166,7 @@ class Passes:
             parts = (mean[band], steps, v[band], fine[band], count)
             _native.dequantize(grid, symbols[part], *parts)
 
-        self._each(g, work)
+        self._each(g, work, light=True)
         return fine
 
     def spread(self, v: Bytes, fine: Symbols, g: Geometry, row: int) -> dict[str, Bytes]:
@@ -178,7 +180,7 @@ class Passes:
             sizes = (band.stop - band.start, g.columns, latents, fine.shape[2])
             _native.spread(v[band], fine[band], planes, *sizes, *runs, seen[band], spread[band])
 
-        self._each(g, work)
+        self._each(g, work, light=True)
         return {"v": seen, "spread": spread}
 
     def shuffle(self, out: dict[str, NDArray[Any]], g: Geometry) -> Frame:

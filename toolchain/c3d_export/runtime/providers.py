@@ -6,6 +6,7 @@ Its ways to go on with another provider are many and quiet; each is closed or lo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from types import ModuleType
 from typing import Any, Final
@@ -36,6 +37,7 @@ SESSION_KEYS: Final = frozenset(
         "session.disable_cpu_ep_fallback",
         "session.intra_op.allow_spinning",
         "session.load_model_format",
+        "session.use_env_allocators",
     }
 )
 
@@ -83,6 +85,18 @@ def import_runtime() -> ModuleType:
         ) from error
     module: ModuleType = onnxruntime
     return module
+
+
+@cache
+def share_memory(ort: Any) -> None:
+    """Makes one arena that all our sessions of this process use on the CPU.
+
+    Else each would keep one of its own for the largest frame that it saw, and the six networks of
+    a codec run one after the other (docs/performance.md).
+    """
+    kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    info = ort.OrtMemoryInfo("Cpu", kind, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(info, ort.OrtArenaCfg(0, -1, -1, -1))
 
 
 def open_session(
@@ -139,6 +153,8 @@ def session_entries(device: str) -> dict[str, str]:
     }
     if device == "cuda":
         entries["session.disable_cpu_ep_fallback"] = "1"
+    else:
+        entries["session.use_env_allocators"] = "1"
     return entries
 
 
@@ -151,6 +167,8 @@ def _prepare(ort: Any, device: str, threads: int, level: str) -> Any:
     session.log_severity_level = 3
     for key, value in session_entries(device).items():
         session.add_session_config_entry(key, value)
+    if device == "cpu":
+        share_memory(ort)
     return session
 
 

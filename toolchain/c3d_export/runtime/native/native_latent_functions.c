@@ -134,36 +134,34 @@ PyObject *native_indexes(PyObject *self, PyObject *args)
     return finish(&set, to != NULL);
 }
 
-static int indexes_ok(const uint8_t *indexes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (indexes[i] >= C3D_TABLES) {
-            PyErr_SetString(PyExc_ValueError, "a table index is outside 0..63");
-            return 0;
-        }
-    return 1;
-}
-
 PyObject *native_quantize(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *grid, *y, *mean, *indexes, *reciprocal, *rounding, *symbols;
+    PyObject *grid, *given[7], *made[3];
     step_sizes s;
-    if (!PyArg_ParseTuple(args, "O!OOOOOO", &PyTuple_Type, &grid, &y, &mean, &indexes,
-                          &reciprocal, &rounding, &symbols) ||
+    if (!PyArg_ParseTuple(args, "O!OOOOOOOOOO", &PyTuple_Type, &grid, &given[0], &given[1],
+                          &given[2], &given[3], &given[4], &given[5], &given[6], &made[0],
+                          &made[1], &made[2]) ||
         !step_of(grid, &s))
         return NULL;
+    static const char *const names[] = {"y",        "mean", "index", "offset", "reciprocal",
+                                        "rounding", "step", "symbols", "indexes", "v"};
+    const size_t k = s.grid.channels;
+    const size_t sizes[] = {s.latents * 4, s.plane, s.plane,     k * 2,   k * 4,
+                            C3D_TABLES * 4, k * 4,  s.coded * 2, s.coded, s.latents};
     buffer_set set = {.count = 0};
-    void *from = take(&set, y, s.latents * 4, 0, "y");
-    void *m = from ? take(&set, mean, s.plane, 0, "mean") : NULL;
-    void *i = m ? take(&set, indexes, s.coded, 0, "indexes") : NULL;
-    void *r = i ? take(&set, reciprocal, s.grid.channels * 4, 0, "reciprocal") : NULL;
-    void *t = r ? take(&set, rounding, C3D_TABLES * 4, 0, "rounding") : NULL;
-    void *to = t ? take(&set, symbols, s.coded * 2, 1, "symbols") : NULL;
-    const int ok = to && indexes_ok(i, s.coded);
+    void *at[10] = {NULL};
+    int ok = 1;
+    for (int i = 0; ok && i < 10; i++) {
+        at[i] = take(&set, i < 7 ? given[i] : made[i - 7], sizes[i], i >= 7, names[i]);
+        ok = at[i] != NULL;
+    }
     if (ok) {
+        const c3d_prior prior = {at[1], at[2]};
+        const c3d_quantizer quantizer = {at[3], at[6], at[4], at[5]};
+        const c3d_coded out = {at[7], at[8], at[9]};
         Py_BEGIN_ALLOW_THREADS
-        c3d_quantize(&s.grid, from, m, i, r, t, to);
+        c3d_quantize_step(&s.grid, at[0], &prior, &quantizer, &out);
         Py_END_ALLOW_THREADS
     }
     return finish(&set, ok);

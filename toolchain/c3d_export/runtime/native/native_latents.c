@@ -174,22 +174,12 @@ void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
     }
 }
 
-/* In 1/256 of a unit; the least and the largest symbol and step just fit into 32 bits. */
-static inline int32_t fine_latent(int16_t symbol, uint8_t mean, int32_t step)
-{
-    const int32_t fine = ((int32_t)mean - 128) * C3D_FINE_ONE + symbol * step;
-    return fine < C3D_FINE_MIN ? C3D_FINE_MIN : fine > C3D_FINE_MAX ? C3D_FINE_MAX : fine;
-}
-
-/* Arithmetic shift: every compiler that we build with rounds it down. */
 static inline void dequantize_row(const int16_t *restrict symbols, const uint8_t *restrict mean,
                                   const int32_t *restrict steps, size_t count, const size_t step,
                                   uint8_t *restrict v)
 {
     for (size_t k = 0; k < count; k++)
-        v[step * k] = (uint8_t)(
-            ((fine_latent(symbols[k], mean[step * k], steps[step * k]) + C3D_FINE_ONE / 2) >> 8) +
-            128);
+        v[step * k] = c3d_v_of(c3d_fine_of(symbols[k], mean[step * k], steps[step * k]));
 }
 
 static inline void fine_row(const int16_t *restrict symbols, const uint8_t *restrict mean,
@@ -197,7 +187,7 @@ static inline void fine_row(const int16_t *restrict symbols, const uint8_t *rest
                             int16_t *restrict fine)
 {
     for (size_t k = 0; k < count; k++)
-        fine[step * k] = (int16_t)fine_latent(symbols[k], mean[step * k], steps[step * k]);
+        fine[step * k] = (int16_t)c3d_fine_of(symbols[k], mean[step * k], steps[step * k]);
 }
 
 /* How many of a row's latents, which start at channel `first`, are among the fine ones. */

@@ -31,6 +31,20 @@ enum { C3D_FINE_ONE = 256, C3D_FINE_MIN = -128 * 256, C3D_FINE_MAX = 127 * 256 }
 /* Largest magnitude of the linear path's output. */
 #define C3D_WIDE 32767.0f
 
+/* A decoded latent in 1/256 of a unit; the least and the largest symbol and step just fit into 32
+ * bits. */
+static inline int32_t c3d_fine_of(int16_t symbol, uint8_t mean, int32_t step)
+{
+    const int32_t fine = ((int32_t)mean - 128) * C3D_FINE_ONE + symbol * step;
+    return fine < C3D_FINE_MIN ? C3D_FINE_MIN : fine > C3D_FINE_MAX ? C3D_FINE_MAX : fine;
+}
+
+/* v + 128. Arithmetic shift: every compiler that we build with rounds it down. */
+static inline uint8_t c3d_v_of(int32_t fine)
+{
+    return (uint8_t)(((fine + C3D_FINE_ONE / 2) >> 8) + 128);
+}
+
 typedef struct {
     size_t rows, columns, channels; /* of the latents */
     size_t stride;                  /* columns of the grids of mean and index, >= columns */
@@ -79,6 +93,30 @@ void c3d_activity(const uint8_t *v, size_t rows, size_t columns, size_t channels
 
 /* Table index of each latent of this coding step, in coding order. */
 void c3d_indexes(const c3d_grid *grid, const uint8_t *fine, const int16_t *offset, uint8_t *out);
+
+/* What the networks predict of a coding step's latents: mean + 128 and fine index. */
+typedef struct {
+    const uint8_t *mean, *index;
+} c3d_prior;
+
+/* Of one rate point, per channel: what is added to a fine index, steps (1..65535, in 1/256 of a
+ * unit) and 256 over them. rounding: (C3D_TABLES), 0..1, per table. */
+typedef struct {
+    const int16_t *offset;
+    const int32_t *step;
+    const float *reciprocal, *rounding;
+} c3d_quantizer;
+
+/* symbols and indexes in coding order; v has all channels, of which this step's are written. */
+typedef struct {
+    int16_t *symbols;
+    uint8_t *indexes, *v;
+} c3d_coded;
+
+/* Indexes as `c3d_indexes`, symbol = sign(r) * floor(|r| + rounding[index]) with r = (y - mean) *
+ * reciprocal, and v as `c3d_dequantize`. */
+void c3d_quantize_step(const c3d_grid *grid, const float *y, const c3d_prior *prior,
+                       const c3d_quantizer *q, const c3d_coded *out);
 
 /* symbol = sign(r) * floor(|r| + rounding[index]), r = (y - mean) * reciprocal. */
 void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,

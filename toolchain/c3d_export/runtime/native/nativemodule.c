@@ -16,7 +16,7 @@ static PyMethodDef methods[] = {
      "activity(v, factor, rows, columns, channels, base, out)"},
     {"indexes", native_indexes, METH_VARARGS, "indexes(grid, index, offset, out)"},
     {"quantize", native_quantize, METH_VARARGS,
-     "quantize(grid, y, mean, indexes, reciprocal, rounding, symbols)"},
+     "quantize(grid, y, mean, index, offset, reciprocal, rounding, step, symbols, indexes, v)"},
     {"dequantize", native_dequantize, METH_VARARGS,
      "dequantize(grid, symbols, mean, step, v, fine, fine_channels)"},
     {NULL, NULL, 0, NULL},
