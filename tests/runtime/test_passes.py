@@ -45,7 +45,6 @@ def test_threads_give_the_same_streams_and_frames(
     threads: int,
 ) -> None:
     monkeypatch.setattr(passes, "LEAST", 20)
-    monkeypatch.setattr(passes, "LEAST_LIGHT", 20)
     frame = make_frame(*size, 5)
     one, many = (Codec(tiny_bundle, SessionOptions(threads=n)) for n in (1, threads))
     for quality in (1, 8):

@@ -27,8 +27,6 @@ from .slices import Workers
 Band = slice
 LEAST: Final = 1000
 """Places of the latents' grid in a band: a thread takes some 50 microseconds to begin."""
-LEAST_LIGHT: Final = 4000
-"""The same for passes over bytes alone, which are short and wait for memory."""
 NAMES: Final = (
     *("unshuffle", "latents", "no_latents", "known", "indexes", "quantize", "dequantize"),
     *("spread", "shuffle"),
@@ -59,9 +57,8 @@ class Passes:
         self._factor = activity_factors(step)
         self._runs = np.array(extra_runs(bundle.latents), np.int32)
 
-    def _each(self, g: Geometry, work: Callable[[Band], None], light: bool = False) -> None:
-        least = LEAST_LIGHT if light else LEAST
-        found = bands(g.rows, g.columns, self._workers.count, least)
+    def _each(self, g: Geometry, work: Callable[[Band], None]) -> None:
+        found = bands(g.rows, g.columns, self._workers.count, LEAST)
         self._workers.run([partial(work, band) for band in found])
 
     def unshuffle(self, frame: Frame, g: Geometry) -> dict[str, Bytes]:
@@ -112,7 +109,7 @@ class Passes:
             sides = (band.stop - band.start, g.columns, latents, base)
             _native.activity(v[band], self._factor[row], *sides, known[band])
 
-        self._each(g, work, light=True)
+        self._each(g, work)
         return known
 
     def no_latents(self, g: Geometry) -> Bytes:
@@ -131,7 +128,7 @@ class Passes:
             offset = self._arrays["offset"][row]
             _native.indexes(grid, index[band], offset, out[self._part(step, g, band)])
 
-        self._each(g, work, light=True)
+        self._each(g, work)
         return out
 
     def quantize(
@@ -166,7 +163,7 @@ class Passes:
             parts = (mean[band], steps, v[band], fine[band], count)
             _native.dequantize(grid, symbols[part], *parts)
 
-        self._each(g, work, light=True)
+        self._each(g, work)
         return fine
 
     def spread(self, v: Bytes, fine: Symbols, g: Geometry, row: int) -> dict[str, Bytes]:
@@ -180,7 +177,7 @@ class Passes:
             sizes = (band.stop - band.start, g.columns, latents, fine.shape[2])
             _native.spread(v[band], fine[band], planes, *sizes, *runs, seen[band], spread[band])
 
-        self._each(g, work, light=True)
+        self._each(g, work)
         return {"v": seen, "spread": spread}
 
     def shuffle(self, out: dict[str, NDArray[Any]], g: Geometry) -> Frame:
