@@ -188,3 +188,24 @@ def test_a_bad_frame_or_stream_among_good_ones(tiny_codec: Codec, make_frame: Ma
         with pytest.raises(StreamError):
             next(stream)
         assert next(stream).shape == good.shape
+
+
+def test_batches_of_frames_of_any_size(tiny_codec: Codec, make_frame: MakeFrame) -> None:
+    frames = [make_frame(40 + 16 * (n % 3), 64, n) for n in range(7)]
+    streams = tiny_codec.encode_batch(frames, 3)
+    assert streams == [tiny_codec.encode(frame, 3) for frame in frames]
+    decoded = tiny_codec.decode_batch(iter(streams))
+    for data, frame in zip(streams, decoded, strict=True):
+        assert np.array_equal(frame, tiny_codec.decode(data))
+    assert tiny_codec.encode_batch([]) == []
+
+
+def test_a_batch_with_a_bad_frame_raises(tiny_codec: Codec, make_frame: MakeFrame) -> None:
+    good = make_frame(16, 16)
+    with pytest.raises(FrameShapeError):
+        tiny_codec.encode_batch([good, good[..., :2], good])
+
+
+def test_streams_of_a_codec_share_its_sessions(tiny_codec: Codec) -> None:
+    assert tiny_codec._single is tiny_codec._single
+    assert tiny_codec._single.sessions.options.threads == 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,32 @@ class Codec:
 
         workers, depth: as FrameStream has them. Raises OptionError.
         """
+        codec = self._single
+        return FrameStream(codec.decode if decode else codec.encode, workers, depth)
+
+    def encode_batch(self, frames: Iterable[Frame], quality: int | None = None) -> list[bytes]:
+        """The streams of many frames, of any sizes, in their order; raises as `encode`.
+
+        Frames go side by side through `stream`: stacked into one tensor they would take as long
+        (docs/performance.md), and would have to be of one size.
+        """
+        with self.stream() as stream:
+            return list(stream.map((frame, quality) for frame in frames))
+
+    def decode_batch(self, streams: Iterable[Data]) -> list[Frame]:
+        """The frames of many streams in their order; raises as `decode`."""
+        with self.stream(decode=True) as stream:
+            return list(stream.map((data,) for data in streams))
+
+    @cached_property
+    def _single(self) -> Codec:
+        """The same codec with one thread a frame; kept, since making its sessions takes as long
+        as some frames."""
         own = self.sessions.options
         # On CUDA threads of the host compute nothing, and other sessions would hold weights twice.
-        shared = own.device == "cuda" or own.threads == 1
-        single = replace(own, flavour=self.sessions.flavour, threads=1)
-        codec = self if shared else Codec(self.bundle, single)
-        return FrameStream(codec.decode if decode else codec.encode, workers, depth)
+        if own.device == "cuda" or own.threads == 1:
+            return self
+        return Codec(self.bundle, replace(own, flavour=self.sessions.flavour, threads=1))
 
     def _row(self, quality: int | None) -> int:
         chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
