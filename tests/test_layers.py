@@ -48,7 +48,7 @@ LAYERS: Final = {
     "prune": Layer(2, TRAINING),
     "quantize": Layer(2, TRAINING),
     "deploy": Layer(3, TRAINING | {"onnx"}),
-    "evaluate": Layer(3, TRAINING | {"pytorch_msssim", "bjontegaard"}),
+    "evaluate": Layer(3, TRAINING | {"pytorch_msssim", "bjontegaard", "av", "imagecodecs"}),
     "cli": Layer(4, CLI),
     # `c3d_export` itself hands out the runtime's API, and `python -m c3d_export` is the command.
     "": Layer(1, frozenset()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,11 @@ from c3d_export.evaluate.baselines import BASELINES, Baseline, at_bpp, get_basel
 from c3d_export.evaluate.metrics import psnr
 from c3d_export.runtime.images import Frame
 
-NAMES = ("jpeg", "jpeg444", "webp", "avif", "avif420-fast")
+NAMES = (
+    *("jpeg", "jpeg444", "webp", "avif", "avif420-fast"),
+    *("jxl-1", "jxl-3", "jxl-7"),
+    *("x264-superfast", "x264-medium", "x265-superfast", "svtav1-9"),
+)
 
 
 def _get(name: str) -> Baseline:
@@ -32,8 +37,10 @@ def test_the_registry_holds_these_baselines() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_more_quality_costs_bits_and_gains_decibels(name: str, frame: Frame) -> None:
-    results = ladder(_get(name), frame, (20, 50, 85))
-    assert [result.quality for result in results] == [20, 50, 85]
+    baseline = _get(name)
+    chosen = baseline.ladder[::2]
+    results = ladder(baseline, frame, chosen)
+    assert tuple(result.quality for result in results) == chosen
     assert results[0].bpp < results[1].bpp < results[2].bpp
     values = [psnr(frame, result.frame) for result in results]
     assert 24 < values[0] < values[1] < values[2]
@@ -70,6 +77,16 @@ def test_full_chroma_keeps_colour_edges() -> None:
             for result in (ladder(_get(name), stripes, [90])[0] for name in (full, half))
         ]
         assert values[0] > values[1] + 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(1, 1), (2, 67), (33, 17), (75, 131)])
+def test_sides_may_be_odd_and_small(name: str, size: tuple[int, int], frame: Frame) -> None:
+    baseline, cut = _get(name), frame[50 : 50 + size[0], 60 : 60 + size[1]]
+    decoded = baseline.decode(baseline.encode(cut, baseline.ladder[-1]))
+    assert decoded.shape == cut.shape
+    assert decoded.flags["C_CONTIGUOUS"]
+    assert psnr(cut, decoded) > 28
 
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif420-fast"])
@@ -118,6 +135,10 @@ def test_a_missing_library_names_what_to_install(monkeypatch: pytest.MonkeyPatch
     assert get_baseline("webp").name == "webp"
     with pytest.raises(LibraryMissingError, match=r"AVIF.*pip install"):
         get_baseline("avif")
+    for name, module in (("jxl-3", "imagecodecs"), ("x264-medium", "av")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(LibraryMissingError, match=rf"{name} needs .*c3d-export\[baselines\]"):
+            get_baseline(name)
 
 
 def test_frames_that_a_format_cannot_hold() -> None:
@@ -130,8 +151,8 @@ def test_frames_that_a_format_cannot_hold() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_foreign_and_cut_files_are_image_errors(name: str, frame: Frame) -> None:
     baseline = _get(name)
-    data = baseline.encode(frame, 50)
-    other = BASELINES["webp" if baseline.kind == "JPEG" else "jpeg"].encode(frame, 50)
+    data = baseline.encode(frame, baseline.ladder[2])
+    other = BASELINES["webp" if name.startswith("jpeg") else "jpeg"].encode(frame, 50)
     for bad in (b"", b"no image", data[: len(data) // 2], other):
         with pytest.raises(ImageError, match=f"{name} cannot decode"):
             baseline.decode(bad)

@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 @click.option("--quality", type=int, metavar="Q", help="Rate point; the middle one by default.")
 @click.option("--repeat", type=click.IntRange(min=1), default=20, show_default=True, metavar="N")
 @click.option("--stream", "streams", is_flag=True, help="Frames a second in a stream of them too.")
-@click.option("--baselines", default="", metavar="A,B", help="Such as jpeg,webp,avif: equal rate.")
+@click.option(
+    "--baselines", default="", metavar="A,B", help="Such as jpeg,jxl-3,x264-medium: equal rate."
+)
 @click.option("--budget", type=click.FloatRange(min=0.1), metavar="MS", help="What fits into it?")
 @click.option("--chart", type=PATH, metavar="FILE.png", help="The stages as a picture.")
 @device_option

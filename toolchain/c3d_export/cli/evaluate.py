@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.option("--codec", metavar="BUNDLE", help="File or name; the one that is shipped otherwise.")
 @click.option("--data", "folder", required=True, type=PATH, metavar="DIR", help="Frames.")
-@click.option("--baselines", default="", metavar="A,B", help="Such as jpeg,webp,avif.")
+@click.option("--baselines", default="", metavar="A,B", help="Such as jpeg,avif,jxl-3,x264-medium.")
 @click.option("--qualities", metavar="Q,Q", help="Rate points of ours; all by default.")
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Folder of the reports.")
 @device_option

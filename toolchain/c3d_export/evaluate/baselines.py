@@ -1,99 +1,26 @@
-"""The ordinary codecs that ours is measured against, by way of Pillow.
+"""The ordinary codecs that ours is measured against, by name, and how a rate is aimed at.
 
-Each is fixed to one setting, in the name of which a number is reported. Pillow lets libaom and
-dav1d use every core and the others one; the times say what a host would see, not what a core does.
+Each is fixed to one setting, in the name of which a number is reported.
 """
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-from PIL import Image, features
-
-from c3d_export.core.errors import (
-    FrameShapeError,
-    ImageError,
-    LibraryMissingError,
-    OptionError,
-)
+from c3d_export.core.errors import OptionError
+from c3d_export.evaluate.baseline_codec import Baseline
+from c3d_export.evaluate.jxl_codec import JXL_CODECS
 from c3d_export.evaluate.measure import Result, measure, timed_decode, timed_encode
+from c3d_export.evaluate.pillow_codecs import PILLOW_CODECS
+from c3d_export.evaluate.video_codecs import VIDEO_CODECS
 from c3d_export.runtime.images import Frame, check_frame
 
-_JPEG_QUALITIES: Final = range(1, 101)
-_QUALITIES: Final = range(101)
+__all__ = ["BASELINES", "Baseline", "at_bpp", "get_baseline", "ladder"]
 
-
-@dataclass(frozen=True)
-class Baseline:
-    """One setting of one codec of Pillow; it is a `Codec`.
-
-    `kind` is Pillow's name of the format, `feature` that of the library behind it, `options` go to
-    its writer; `qualities` runs from the lowest rate to the highest, and `ladder` holds the ones
-    at which curves are drawn: on 720p frames of games from about 0.2 to 1.5 bpp or more.
-    """
-
-    name: str
-    kind: str
-    feature: str
-    options: Mapping[str, str | int | bool]
-    qualities: range
-    ladder: tuple[int, ...]
-
-    def encode(self, frame: Frame, quality: int) -> bytes:
-        """The file of a frame, uint8 (height, width, 3) RGB.
-
-        Raises OptionError for a quality outside `qualities`, FrameShapeError for other arrays or
-        a side that the format does not hold (16383 in WebP).
-        """
-        if quality not in self.qualities:
-            span = f"{self.qualities[0]}..{self.qualities[-1]}"
-            raise OptionError(f"{self.name} has no quality {quality}; choose one in {span}")
-        image, buffer = Image.fromarray(check_frame(frame)), io.BytesIO()
-        try:
-            image.save(buffer, self.kind, quality=quality, **self.options)
-        except (OSError, ValueError) as error:
-            size = f"{image.width}x{image.height}"
-            message = f"{self.name} cannot encode {size}: {error}; leave this frame out"
-            raise FrameShapeError(message) from error
-        return buffer.getvalue()
-
-    def decode(self, data: bytes) -> Frame:
-        """The frame of a file that `encode` made. Raises ImageError for anything else."""
-        try:
-            with Image.open(io.BytesIO(data), formats=[self.kind]) as image:
-                return np.array(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
-            message = f"{self.name} cannot decode its file: {error}; encode the frame again"
-            raise ImageError(message) from error
-
-
-def _baseline(
-    name: str,
-    feature: str,
-    qualities: range,
-    ladder: tuple[int, ...],
-    **options: str | int | bool,
-) -> Baseline:
-    kind = "JPEG" if feature == "jpg" else feature.upper()
-    return Baseline(name, kind, feature, MappingProxyType(options), qualities, ladder)
-
-
-_JPEG_LADDER: Final = (10, 25, 50, 70, 85, 92)
-_AVIF_LADDER: Final = (20, 35, 50, 65, 75, 85)
-
-_ALL: Final = (
-    _baseline("jpeg", "jpg", _JPEG_QUALITIES, _JPEG_LADDER, subsampling="4:2:0", optimize=True),
-    _baseline("jpeg444", "jpg", _JPEG_QUALITIES, _JPEG_LADDER, subsampling="4:4:4", optimize=True),
-    _baseline("webp", "webp", _QUALITIES, (5, 25, 50, 70, 85, 95), method=4),
-    _baseline("avif", "avif", _QUALITIES, _AVIF_LADDER, subsampling="4:4:4", speed=6),
-    _baseline("avif420-fast", "avif", _QUALITIES, _AVIF_LADDER, subsampling="4:2:0", speed=9),
-)
+_ALL: Final[tuple[Baseline, ...]] = (*PILLOW_CODECS, *JXL_CODECS, *VIDEO_CODECS)
 
 BASELINES: Final[Mapping[str, Baseline]] = MappingProxyType({item.name: item for item in _ALL})
 """Every baseline by its name, whether this host can run it or not (see `get_baseline`)."""
@@ -103,19 +30,13 @@ def get_baseline(name: str) -> Baseline:
     """The baseline of this name, ready to run.
 
     Raises OptionError for an unknown name, and LibraryMissingError, with the line that installs
-    it, where this Pillow was built without the library: skip that baseline then, and say so.
+    it, where this host lacks the library: skip that baseline then, and say so.
     """
     if name not in BASELINES:
         message = f"unknown baseline {name!r}; choose from {', '.join(BASELINES)}"
         raise OptionError(message)
-    baseline = BASELINES[name]
-    Image.init()  # else the first call would load all plugins while it is timed
-    if not features.check(baseline.feature):
-        raise LibraryMissingError(
-            f"the baseline {name} needs a Pillow with {baseline.kind};"
-            " pip install --upgrade --force-reinstall --only-binary :all: pillow"
-        )
-    return baseline
+    BASELINES[name].require()
+    return BASELINES[name]
 
 
 def at_bpp(baseline: Baseline, frame: Frame, target_bpp: float, tolerance: float = 0.03) -> Result:
