@@ -201,7 +201,9 @@ def test_files_that_numpy_would_also_open_or_choke_on(tiny_bytes: bytes, repack:
     header = b"{'descr': '<i4', 'fortran_order': False, 'shape': (%s), }"
     huge = header % b"1099511627776, 4"
     deep = header % (b"-" * 9000 + b"1,")
-    forged = [b"\x93NUMPY\x01\x00" + len(h).to_bytes(2, "little") + h for h in (huge, deep)]
+    opened = header % b"((8, 448"
+    heads = (huge, deep, opened)
+    forged = [b"\x93NUMPY\x01\x00" + len(h).to_bytes(2, "little") + h for h in heads]
     zeroed = step.replace(b"(8, 448)", b"(0, 448)")
     for data in (b"", b"PK\x03\x04", archive.getvalue(), step[:-1], step + b"\0", *forged, zeroed):
         with pytest.raises(BundleMemberError):

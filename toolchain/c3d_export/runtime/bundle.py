@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,12 @@ MAX_SCALE: Final = 0.5
 """Of the pixels: any int32 times this converts to int32. Real ones are about a tenth."""
 MAX_BIAS: Final = 1 << 24
 """Bound of a sum that float32 holds, its bias included (`deploy/certificate.py`)."""
+
+# What numpy's reader of a header raises: it parses a line of Python.
+_BAD_HEADER: Final = (
+    *(KeyError, ValueError, EOFError, RecursionError, MemoryError, SyntaxError),
+    tokenize.TokenError,
+)
 
 # Arrays of a bundle: element type and rank.
 ARRAYS: Final[dict[str, tuple[str, int]]] = {
@@ -146,7 +153,7 @@ def _array(members: Mapping[str, bytes], name: str) -> NDArray[Any]:
         file = io.BytesIO(data)
         version = np.lib.format.read_magic(file)
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except (KeyError, ValueError, EOFError, RecursionError, MemoryError) as error:
+    except _BAD_HEADER as error:
         raise BundleMemberError(f"array {name} is missing or damaged") from error
     # Before any memory is taken: a header of a few bytes can claim terabytes, or a pickle.
     form = (version, dtype.str, len(shape), fortran)

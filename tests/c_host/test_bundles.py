@@ -1,0 +1,141 @@
+"""Damaged and forged bundles: the same error as Python's, under the sanitizers too."""
+
+from __future__ import annotations
+
+import warnings
+
+from c3d_export.core.errors import C3DError
+from c3d_export.runtime.archive import unpack_archive
+from c3d_export.runtime.bundle import parse_bundle
+from c3d_export.runtime.known import open_first
+from c3d_export.runtime.sessions import session_choices
+
+from .forged import (
+    GOOD,
+    Repack,
+    archives,
+    edits,
+    flipped,
+    graphs,
+    manifests,
+    members,
+    values,
+)
+from .host import CLASSES, STATUSES, Case, Driver, is_error, status_of
+
+
+def _status(data: bytes) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            open_first(parse_bundle(data), session_choices("cpu", None, 1))
+    except C3DError as error:
+        return status_of(error)
+    return "OK"
+
+
+def _compare(driver: Driver, bundles: list[bytes]) -> set[str]:
+    wanted = [_status(data) for data in bundles]
+    answers = driver.run([Case("b", data) for data in bundles])
+    differing = [
+        (i, a, w) for i, (a, w) in enumerate(zip(answers, wanted, strict=True)) if a.status != w
+    ]
+    assert not differing
+    return set(wanted)
+
+
+def test_flipped_bits(driver: Driver) -> None:
+    assert _compare(driver, flipped()) >= {"ERR_BUNDLE_FORMAT", "ERR_BUNDLE_MEMBER"}
+
+
+def test_other_archives(driver: Driver) -> None:
+    assert "OK" not in _compare(driver, archives())
+
+
+def test_members(driver: Driver, repack: Repack) -> None:
+    assert _compare(driver, members(repack)) >= {"ERR_BUNDLE_HASH", "ERR_BUNDLE_MEMBER"}
+
+
+def test_values(driver: Driver, repack: Repack) -> None:
+    found = _compare(driver, values(repack))
+    assert found == {"ERR_BUNDLE_MEMBER", "ERR_KNOWN_ANSWER"}
+
+
+def test_manifests(driver: Driver, repack: Repack) -> None:
+    edited = [repack(GOOD, None, edit) for edit in edits()]
+    found = _compare(driver, [GOOD, *edited, *manifests()])
+    assert found >= {
+        "OK",
+        "ERR_BUNDLE_MANIFEST",
+        "ERR_BUNDLE_VERSION",
+        "ERR_BUNDLE_FORMAT",
+        "ERR_KNOWN_ANSWER",
+    }
+
+
+def test_graphs(driver: Driver, repack: Repack) -> None:
+    assert "ERR_BUNDLE_GRAPH" in _compare(driver, graphs(repack))
+
+
+def test_all_of_these_under_the_sanitizers(
+    driver: Driver, sanitized: Driver, repack: Repack
+) -> None:
+    edited = [repack(GOOD, None, edit) for edit in edits()]
+    bundles = [*flipped()[::2], *archives(), *members(repack), *values(repack), *edited[::3]]
+    cases = [Case("b", data) for data in [*bundles, *manifests(), *graphs(repack)[::2]]]
+    assert sanitized.run(cases) == driver.run(cases)
+
+
+def test_every_allocation_may_fail(sanitized: Driver) -> None:
+    """The call says so, nothing leaks, and the next call with the same codec succeeds."""
+    (answer,) = sanitized.run([Case("m", GOOD)], threads=3)
+    assert answer.status == "OK"
+    assert int(answer.text) > 50
+
+
+def test_outputs_of_another_shape_are_refused_before_they_are_written(
+    sanitized: Driver, repack: Repack
+) -> None:
+    """The arrays of outputs are there before the network runs."""
+    parts = unpack_archive(GOOD)
+    changes: dict[str, bytes | None] = {}
+    for kind in ("qlinear", "float", "weights"):
+        # A graph's name is the one string field of four letters, g_ep, in its part of nodes.
+        changes[f"graphs/g_cp.{kind}"] = parts[f"graphs/g_ep.{kind}"].replace(
+            b"\x12\x04g_ep", b"\x12\x04g_cp"
+        )
+    forged = repack(GOOD, changes)
+    assert _status(forged) == "ERR_BUNDLE_FORMAT"
+    (answer,) = sanitized.run([Case("b", forged)])
+    assert (answer.status, "do not run" in answer.text) == ("ERR_BUNDLE_FORMAT", True)
+
+
+def test_what_python_takes_and_the_c_host_does_not(driver: Driver, repack: Repack) -> None:
+    """Ways to write the same that no program of ours uses: docs/c-host.md lists them."""
+    parts = unpack_archive(GOOD)
+    spaced = parts["arrays/step.npy"].replace(b"(3, 32)", b"(3,32) ")
+    many = {str(n): 0 for n in range(1025)}
+    bundles = [
+        repack(GOOD, {"arrays/step.npy": spaced}),
+        repack(GOOD, None, lambda m: m["spec"].update(latents="32")),
+        repack(GOOD, None, lambda m: m["members"]["card.md"].update(size=277.0)),
+        repack(GOOD, None, lambda m: m.update(version=5.0)),
+        repack(GOOD, None, lambda m: m.update(more=many)),
+    ]
+    assert [_status(data) for data in bundles] == ["OK"] * len(bundles)
+    answers = driver.run([Case("b", data) for data in bundles])
+    assert [a.status for a in answers] == [
+        "ERR_BUNDLE_MEMBER",
+        "ERR_BUNDLE_MANIFEST",
+        "ERR_BUNDLE_HASH",
+        "ERR_BUNDLE_VERSION",
+        "ERR_BUNDLE_MANIFEST",
+    ]
+
+
+def test_every_status_that_names_an_error_names_one_that_exists() -> None:
+    assert CLASSES
+    assert len(set(CLASSES.values())) == len(CLASSES)
+    assert all(is_error(name) for name in CLASSES.values())
+    covered = {name for name in STATUSES.values() if "BUNDLE" in name or "STREAM" in name}
+    assert covered <= CLASSES.keys()
