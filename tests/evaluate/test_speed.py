@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -62,3 +64,13 @@ def test_a_chart_has_a_bar_a_way_in_the_colours_of_its_stages() -> None:
 
 def test_this_process_takes_memory() -> None:
     assert resident_mb() > 10
+
+
+def test_timing_needs_no_torch() -> None:
+    """Hosts that only code can be timed, and memory is that of the codec."""
+    code = (
+        "import sys; from c3d_export.evaluate import baselines, speed;"
+        " speed.keep_freed_memory(); print(sorted({'torch', 'onnx'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -78,9 +78,10 @@ def bench(
     Example: c3d-export bench --codec supertuxkart-small.c3b --frame frame.png --size 720p --size 1080p --stream
     """  # noqa: E501
     from ..core.atomic import write_bytes_atomic
-    from ..evaluate.speed import time_baseline, time_codec, time_streams
+    from ..evaluate.speed import keep_freed_memory, time_baseline, time_codec, time_streams
     from ..evaluate.stage_chart import stage_chart
 
+    keep_freed_memory()
     pixels, others = _frames(sizes, frame), find_baselines(baselines)
     names = codecs or (None,)
     opened = [

@@ -6,6 +6,7 @@ all cores busy, single calls have the least latency: both are measured.
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,10 @@ from .stopwatch import CODER, OTHER, PASSES, Stopwatch
 STAGES: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHER)
 
 Advance = Callable[[], None]
+
+# Of glibc's malloc.h; the largest threshold that it takes.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+MOST_KEPT: Final = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,22 @@ def time_baseline(baseline: Baseline, frame: Frame, target_bpp: float, repeat: i
     encode, decode = (_summary([{"total": t} for t in each]) for each in times)
     height, width = frame.shape[:2]
     return SpeedRow(baseline.name, width, height, len(data), encode, decode)
+
+
+def keep_freed_memory() -> None:
+    """Has glibc keep what is freed, instead of handing it back to the kernel after each call.
+
+    With a codec of ours open, whose arrays lie at the top of the heap, it would else hand back the
+    others' buffers, and their page faults would be taken for their speed: JPEG decoded in 8.0
+    instead of 1.8 ms, JPEG XL encoded in 17 instead of 10 (docs/performance.md). Elsewhere, and
+    where there is another allocator, this does nothing.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        mallopt(option, MOST_KEPT)
 
 
 def _calls(repeat: int, call: Callable[[], object]) -> list[float]:

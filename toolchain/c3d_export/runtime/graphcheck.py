@@ -18,6 +18,7 @@ from ..core.errors import BundleGraphError
 from ..core.limits import (
     MAX_ATTRIBUTE_VALUE,
     MAX_ATTRIBUTE_VALUES,
+    MAX_GRAPH_GROUPS,
     MAX_GRAPH_INITIALIZERS,
     MAX_GRAPH_NAME_BYTES,
     MAX_GRAPH_NODES,
@@ -36,6 +37,7 @@ from .graphlists import (
     OPERATORS,
     OPSET,
     OPSETS,
+    OPTIONAL,
     PORTS,
     PRODUCER,
     SHAPE,
@@ -169,7 +171,7 @@ class _Checker:
         if allowed is None:
             _refuse(f"has an operator that is not allowed, {_shown(domain, kind)}")
         names = {self._check_attribute(begin, end, allowed) for _, begin, end in attributes}
-        if len(names) != len(attributes) or names != allowed.keys():
+        if len(names) != len(attributes) or names - OPTIONAL != allowed.keys() - OPTIONAL:
             _refuse(f"has operator {_shown(domain, kind)} with other attributes than ours")
 
     def _check_attribute(self, begin: int, end: int, allowed: Attributes) -> bytes:
@@ -184,7 +186,8 @@ class _Checker:
         used = {"ints"} if len(values) > ("i" in rest) else set()
         if rest.keys() | used != {VALUE_FIELDS[kind]}:
             _refuse(f"has no fitting value for attribute {_shown(name)}")
-        if len(values) > MAX_ATTRIBUTE_VALUES or max(values, default=0) > MAX_ATTRIBUTE_VALUE:
+        most = MAX_GRAPH_GROUPS if name in OPTIONAL else MAX_ATTRIBUTE_VALUE
+        if len(values) > MAX_ATTRIBUTE_VALUES or max(values, default=0) > most:
             _refuse(f"has values beyond the limits in attribute {_shown(name)}")
         if "s" in rest:
             wire.require_short(rest["s"], MAX_ATTRIBUTE_VALUES)

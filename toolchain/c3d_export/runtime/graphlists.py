@@ -36,7 +36,14 @@ VALUE_FIELDS: Final = {INT: "i", STRING: "s", INTS: "ints"}
 
 Attributes = Mapping[bytes, int]
 _NONE: Final[Attributes] = {}
-_CONV: Final[Attributes] = {b"kernel_shape": INTS, b"pads": INTS, b"strides": INTS}
+_CONV: Final[Attributes] = {
+    b"group": INT,
+    b"kernel_shape": INTS,
+    b"pads": INTS,
+    b"strides": INTS,
+}
+OPTIONAL: Final = frozenset([b"group"])
+"""Attributes that depthwise convolutions have and others have not."""
 _BOTH: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
     (b"Add", b""): _NONE,
     (b"Concat", b""): {b"axis": INT},

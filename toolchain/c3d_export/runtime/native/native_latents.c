@@ -1,5 +1,6 @@
-/* Quantisation and its inverse. Compiled with -ffp-contract=off: float32 products and sums are
- * rounded one by one, as in the PyTorch reference, on every CPU. */
+/* What the networks see of latents, table indexes, and latents from symbols. Compiled with
+ * -ffp-contract=off: float32 products and sums are rounded one by one, as in the PyTorch reference,
+ * on every CPU. */
 #include <math.h>
 #include <string.h>
 
@@ -132,44 +133,6 @@ void c3d_indexes(const c3d_grid *grid, const uint8_t *fine, const int16_t *offse
                 index_row(from, moved, count, 1, out);
             else
                 index_row(from, moved, count, 2, out);
-        }
-    }
-}
-
-static inline int16_t quantize_one(float r, float rounding)
-{
-    const float absolute = fabsf(r);
-    const float magnitude = absolute < 32000.0f ? absolute : 32000.0f;
-    const int value = (int)(magnitude + rounding);
-    return (int16_t)(r < 0.0f ? -value : value);
-}
-
-static inline void quantize_row(const float *restrict y, const uint8_t *restrict mean,
-                                const uint8_t *restrict indexes,
-                                const float *restrict reciprocal, const float *restrict rounding,
-                                size_t count, const size_t step, int16_t *restrict symbols)
-{
-    for (size_t k = 0; k < count; k++) {
-        const float moved = y[step * k] - (float)((int)mean[step * k] - 128);
-        symbols[k] = quantize_one(moved * reciprocal[step * k], rounding[indexes[k]]);
-    }
-}
-
-C3D_CLONES
-void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
-                  const uint8_t *indexes, const float *reciprocal, const float *rounding,
-                  int16_t *symbols)
-{
-    const size_t step = spacing(grid), count = grid->count / step;
-    for (size_t r = 0; r < grid->rows; r++) {
-        for (size_t c = 0; c < grid->columns; c++, symbols += count, indexes += count) {
-            const size_t o = offset_at(grid, r, c), first = grid->first + o;
-            const float *from = y + (r * grid->columns + c) * grid->channels + first;
-            const uint8_t *centre = mean + (r * grid->stride + c) * grid->count + o;
-            if (step == 1)
-                quantize_row(from, centre, indexes, reciprocal + first, rounding, count, 1, symbols);
-            else
-                quantize_row(from, centre, indexes, reciprocal + first, rounding, count, 2, symbols);
         }
     }
 }

@@ -118,11 +118,6 @@ typedef struct {
 void c3d_quantize_step(const c3d_grid *grid, const float *y, const c3d_prior *prior,
                        const c3d_quantizer *q, const c3d_coded *out);
 
-/* symbol = sign(r) * floor(|r| + rounding[index]), r = (y - mean) * reciprocal. */
-void c3d_quantize(const c3d_grid *grid, const float *y, const uint8_t *mean,
-                  const uint8_t *indexes, const float *reciprocal, const float *rounding,
-                  int16_t *symbols);
-
 /* fine = clip(256 mean + symbol * step) and v = floor((fine + 128) / 256), written where this coding
  * step has its latents; v has all channels, fine the first `fine_channels`. steps are 1..65535. */
 void c3d_dequantize(const c3d_grid *grid, const int16_t *symbols, const uint8_t *mean,
