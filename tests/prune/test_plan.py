@@ -40,7 +40,7 @@ def test_a_ratio_leaves_latents_and_prior_alone(small: Codec) -> None:
 
 
 def test_widths_become_multiples_of_eight_of_sixteen_or_more(shared_model: Codec) -> None:
-    made = plan(shared_model, ratio=0.3)
+    made = plan(shared_model, ratio=0.15)
     assert all(w.then % 8 == 0 and 16 <= w.then <= w.now for w in made.widths)
 
 
@@ -71,15 +71,17 @@ def test_ratio_zero_is_the_identity(shared_model: Codec) -> None:
 
 
 def test_a_target_in_macs_bounds_the_whole_network(small: Codec) -> None:
-    made = plan(small, target_macs=12_000)
-    assert 11_500 < sum(macs_per_pixel(made.after).values()) <= 12_000
+    made = plan(small, target_macs=10_000)
+    assert 9_500 < sum(macs_per_pixel(made.after).values()) <= 10_000
     assert plan(small, target_macs=1e9).after == small.spec
 
 
 def test_small_becomes_xsmall_without_its_last_blocks(small: Codec) -> None:
     made = plan(small, target_spec=XSMALL)
     assert made.after == XSMALL
-    assert made.dropped == ("g_a.high_inner.1", "g_s.high_inner.1", "g_s.low_inner.1")
+    high = [f"g_s.high_inner.{i}" for i in range(4, 8)]
+    low = [f"g_s.low_inner.{i}" for i in range(3, 6)]
+    assert made.dropped == ("g_a.high_inner.1", *high, *low)
 
 
 def test_importance_chooses_the_blocks_that_go(small: Codec) -> None:
@@ -97,7 +99,7 @@ def test_rows_show_what_shrinks_and_what_cannot(shared_model: Codec) -> None:
     assert list(rows)[:2] == ["g_a.high", "g_a.high_inner.0"]
     high = rows["g_a.high_inner.0"]
     assert high.then < high.now
-    assert high.kmacs_now == pytest.approx((9 + 1) * 48 * 48 / 64 / 1000)
+    assert high.kmacs_now == pytest.approx((2 * 32 + 9) * 32 / 64 / 1000)
     assert {"latents", "hyper", "planes", "patch", "block"} <= set(rows)
     assert rows["latents"].now == rows["latents"].then == XSMALL.latents
     assert all(row.note for row in rows.values() if row.now == row.then)

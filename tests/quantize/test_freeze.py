@@ -50,6 +50,27 @@ def _literal_sums(x: Ints, weight: Ints, bias: Ints, stride: int) -> Ints:
     return total
 
 
+def test_a_depthwise_layer_is_one_of_its_diagonal() -> None:
+    layer = IntConv2d(5, 5, 3, depthwise=True)
+    full = IntConv2d(5, 5, 3)
+    with torch.no_grad():
+        for source in (layer, full):
+            assert source.bias is not None
+            source.bias.copy_(torch.arange(5.0))
+            source.center.copy_(torch.arange(10.0, 15.0))
+        full.weight.zero_()
+        for channel in range(5):
+            full.weight[channel, channel] = layer.weight[channel, 0]
+    x = torch.randint(0, 256, (1, 5, 6, 7)).float()
+    for quantized in (False, True):
+        layer.quantized = full.quantized = quantized
+        # Float sums of many zeros and of none are taken in another order.
+        assert torch.allclose(layer(x), full(x), atol=0 if quantized else 1e-3)
+    thin, wide = ExactConv2d(layer), ExactConv2d(full)
+    assert torch.equal(thin.bias, wide.bias)
+    assert torch.equal(thin(x.double()), wide(x.double()))
+
+
 def _round_half_even(doubled: int) -> int:
     whole, half = divmod(doubled, 2)
     return whole + (whole % 2 if half else 0)

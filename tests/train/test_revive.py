@@ -49,7 +49,7 @@ def test_links_cover_every_layer_of_units(model: Codec) -> None:
         if isinstance(layer, IntConv2d) and layer.rounding and not layer.signed
     }
     heads = {f"{part}.index" for part in ("h_s", "g_cp", "g_ep")}
-    assert {link.source for link in links(model)} == relu - trunks - heads
+    assert {layer for link in links(model) for layer in link.layers} == relu - trunks - heads
     blocks = [m for m in model.modules() if isinstance(m, ResidualBlock)]
     assert len(blocks) == 4
 
@@ -69,7 +69,8 @@ def test_the_function_stays_and_the_units_live(model: Codec) -> None:
     with torch.no_grad():
         after = model(FRAME, QUALITY)
     for name in ("x_hat", "bits_y", "bits_z"):
-        assert torch.equal(getattr(before, name), getattr(after, name)), name
+        # Constants of depthwise units go into biases, in another order of sums.
+        assert torch.allclose(getattr(before, name), getattr(after, name), rtol=1e-4, atol=1e-3)
     for link in every:
         for path in (link.source, *(reader for reader, _ in link.readers)):
             assert torch.equal(average[f"{path}.weight"], _layer(model, path).weight)

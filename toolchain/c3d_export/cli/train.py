@@ -27,9 +27,17 @@ _TUNE_STEPS = 2_000
 @model_option
 @click.option("--game", metavar="NAME", help="Train for one game.")
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
+@click.option("--from", "source", metavar="NAME", help="Go on from this model of the workspace.")
 @schedule_options(quantize_from=0.8, learning_rate=0.02)
 @shared()
-def train(size: str, game: str | None, games: str | None, as_json: bool, **options: Any) -> None:
+def train(
+    size: str,
+    game: str | None,
+    games: str | None,
+    source: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Train a new network, which starts as the transform codec (KLT) of the frames.
 
     \b
@@ -48,10 +56,14 @@ def train(size: str, game: str | None, games: str | None, as_json: bool, **optio
             " with `c3d-export finetune`"
         )
     frames = _gather(workspace, chosen)
-    network = service.new_network(spec, frames.pools, schedule.seed)
     command = f"c3d-export train --model {size} --games {','.join(chosen)}"
+    if source is None:
+        start = service.SavedModel(service.new_network(spec, frames.pools, schedule.seed))
+    else:
+        start = load_network(workspace, source)
+        command += f" --from {source}"
     job = _Job(name, "train", command, schedule, _TRAIN_STEPS, workspace.runs / name)
-    job.run(workspace, service.SavedModel(network), frames, as_json)
+    job.run(workspace, start, frames, as_json)
 
 
 @click.command()
@@ -115,7 +127,7 @@ class _Job:
         s, steps = self.schedule, self.schedule.steps or self.default_steps
         service.quantize_step(s.quantize_from, steps)  # refuses a bad share before time is spent
         # A start needs its warm-up only where it is long enough to have one.
-        make = configs(TrainConfig, s, fresh=self.stage == "train")
+        make = configs(TrainConfig, s, fresh=self.stage == "train" and not start.state)
         if s.minutes is not None:
             model, pools = start.network, frames.pools
             share = s.quantize_from

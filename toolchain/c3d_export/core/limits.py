@@ -59,6 +59,9 @@ MAX_NODE_VALUES: Final = 16
 MAX_ATTRIBUTE_VALUE: Final = 16
 MAX_ATTRIBUTE_VALUES: Final = 8
 
+# Groups of a depthwise convolution: the widest layer that a spec may have.
+MAX_GRAPH_GROUPS: Final = 4096
+
 # One JSON document: a manifest of MAX_MEMBERS takes 64 KiB, a long evaluation report 2 MiB.
 MAX_JSON_BYTES: Final = 4 * MIB
 

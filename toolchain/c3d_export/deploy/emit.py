@@ -27,6 +27,11 @@ OFFSET = 128
 """Zero point of a signed activation in uint8."""
 
 
+def _groups(conv: ExactConv2d) -> dict[str, Any]:
+    """The attribute of a depthwise convolution; the others have none."""
+    return {"group": conv.groups} if conv.groups > 1 else {}
+
+
 @dataclass(frozen=True)
 class Value:
     """A tensor in a graph; signed: its bytes are the integers + 128 (in the uint8 flavour)."""
@@ -124,6 +129,7 @@ class QLinearEmitter(Emitter):
             kernel_shape=[size, size],
             pads=[conv.padding] * 4,
             strides=[conv.stride] * 2,
+            **_groups(conv),
         )
         return Value(f"{name}.out", conv.signed)
 
@@ -190,6 +196,7 @@ class FloatEmitter(Emitter):
             kernel_shape=[size, size],
             pads=[conv.padding] * 4,
             strides=[conv.stride] * 2,
+            **_groups(conv),
         )
         # Without this Round ONNX Runtime may fold the scale into the weights.
         total = self.node("Round", [total], f"{name}.barrier")

@@ -40,6 +40,7 @@ class GraphSpec:
 def _blocks(e: Emitter, name: str, blocks: object, x: Value) -> Value:
     for i, block in enumerate(blocks):  # type: ignore[arg-type, var-annotated]
         inner = e.conv(f"{name}.{i}.conv1", block.conv1, x)
+        inner = e.conv(f"{name}.{i}.spatial", block.spatial, inner)
         branch = e.conv(f"{name}.{i}.conv2", block.conv2, inner)
         x = e.add(f"{name}.{i}.add", x, branch)
     return x

@@ -163,7 +163,7 @@ def _float32(x: Tensor) -> Tensor:
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, a: Attributes) -> Tensor:
-    return F.conv2d(x, weight, bias, a["strides"], a["pads"][:2])
+    return F.conv2d(x, weight, bias, a["strides"], a["pads"][:2], 1, a.get("group", 1))
 
 
 def _conv(i: list[Tensor], a: Attributes) -> Tensor:

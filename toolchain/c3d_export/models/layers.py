@@ -69,7 +69,7 @@ class IntConv2d(nn.Conv2d):
     32767, for a pass in C that adds it to something else.
     rounding: whether the output is an activation (clipped, and rounded in quantised mode) or a
     raw sum that a later pass scales. gained: whether output channels have units of their own in
-    training.
+    training. depthwise: each output sees the input channel of its own number only.
     quantized: False trains in floating point; True simulates the integer network (weights on a
     grid of 2 * WEIGHT_LIMIT + 1 values per output channel, rounded outputs).
     """
@@ -89,10 +89,14 @@ class IntConv2d(nn.Conv2d):
         wide: bool = False,
         rounding: bool = True,
         gained: bool = False,
+        depthwise: bool = False,
     ) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2)
+        groups = inputs if depthwise else 1
+        padding = kernel // 2
+        super().__init__(inputs, outputs, kernel, stride=stride, padding=padding, groups=groups)
         self.range = (-WIDE, WIDE) if wide else (-128.0, 127.0) if signed else (0.0, 255.0)
         self.signed = signed or wide
+        self.depthwise = depthwise
         self.rounding = rounding
         self.quantized = False
         nn.init.kaiming_normal_(self.weight, nonlinearity="linear" if signed else "relu")
@@ -114,6 +118,11 @@ class IntConv2d(nn.Conv2d):
             return weight, bias
         return weight * self.gain[:, None, None, None], bias * self.gain
 
+    def response(self, weight: Tensor, level: Tensor) -> Tensor:
+        """(outputs,): what these weights make of inputs that are constant, (inputs,)."""
+        total = weight.sum((2, 3))
+        return total[:, 0] * level if self.depthwise else total @ level
+
     def weight_scale(self) -> Tensor:
         """`weight_scale` of the layer's own weights."""
         return weight_scale(*self.in_units())
@@ -129,16 +138,16 @@ class IntConv2d(nn.Conv2d):
         """Weight and bias as the forward pass uses them."""
         weight, bias = self.in_units()
         if not self.quantized:
-            return weight, bias - weight.sum((2, 3)) @ self.center
+            return weight, bias - self.response(weight, self.center)
         scale = self.weight_scale()
         grid = scale[:, None, None, None]
         weight = self.steps(weight, grid) * grid
-        bias = bias - weight.sum((2, 3)) @ self.center
+        bias = bias - self.response(weight, self.center)
         return weight, round_ste(bias / scale) * scale
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.effective()
-        out = F.conv2d(x, weight, bias, self.stride, self.padding)
+        out = F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
         if not self.rounding:
             return out
         if self.quantized:
@@ -146,18 +155,32 @@ class IntConv2d(nn.Conv2d):
         return F.hardtanh(out, *self.range)
 
 
+def depthwise_kernels(like: Tensor) -> Tensor:
+    """(C, 1, 3, 3) to start from, nearly the identity: a random one would first of all blur."""
+    kernels = torch.randn_like(like) * 0.15
+    kernels[:, :, 1, 1] += 0.8
+    return kernels
+
+
 class ResidualBlock(nn.Module):
-    """x -> clip(x + conv1x1(relu(conv3x3(x)))), trunk in 0..255."""
+    """x -> clip(x + conv1x1(relu(depthwise3x3(relu(conv1x1(x)))))), trunk in 0..255.
+
+    A depthwise convolution costs about what a 1x1 of the same width costs, a full 3x3 seven times
+    as much: three such blocks in the time of one with a full 3x3 (docs/models.md). Cf. the blocks
+    of MobileNetV2 (Sandler et al., CVPR 2018) and of DCVC-RT (Jia et al., CVPR 2025).
+    """
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
-        self.conv1 = IntConv2d(width, inner, 3)
+        self.conv1 = IntConv2d(width, inner, 1)
+        self.spatial = IntConv2d(inner, inner, 3, depthwise=True)
         self.conv2 = IntConv2d(inner, width, 1, signed=True)
         with torch.no_grad():
+            self.spatial.weight.copy_(depthwise_kernels(self.spatial.weight))
             self.conv2.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.hardtanh(x + self.conv2(self.conv1(x)), 0.0, 255.0)
+        return F.hardtanh(x + self.conv2(self.spatial(self.conv1(x))), 0.0, 255.0)
 
 
 def zero_(conv: IntConv2d) -> IntConv2d:

@@ -21,7 +21,8 @@ Terms = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer. scale: output positions per pixel times kernel area.
+    """One layer. scale: output positions per pixel times kernel area. depthwise: an output sees
+    one input.
 
     inputs, outputs: the channels that hang on no width; input_terms, output_terms: the others.
     """
@@ -32,11 +33,12 @@ class LayerCost:
     outputs: int
     input_terms: Terms
     output_terms: Terms
+    depthwise: bool = False
 
     def macs(self, widths: Mapping[str, int]) -> float:
         inputs = self.inputs + sum(factor * widths[name] for name, factor in self.input_terms)
         outputs = self.outputs + sum(factor * widths[name] for name, factor in self.output_terms)
-        return self.scale * inputs * outputs
+        return self.scale * outputs * (1 if self.depthwise else inputs)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _layer_cost(path: str, layer: IntConv2d, scale: float, widths: list[Width]) 
     # The groups cover a side wholly or not at all (`groups._check_cover`).
     inputs = 0 if input_terms else layer.in_channels
     outputs = 0 if output_terms else layer.out_channels
-    return LayerCost(path, scale, inputs, outputs, input_terms, output_terms)
+    return LayerCost(path, scale, inputs, outputs, input_terms, output_terms, layer.depthwise)
 
 
 def _terms(path: str, side: str, widths: list[Width]) -> Terms:

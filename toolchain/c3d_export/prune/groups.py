@@ -180,13 +180,19 @@ def _member(graph: Graph, item: Any, size: int) -> Member | None:
     )
 
 
+def _sides(layer: IntConv2d) -> dict[str, int]:
+    """Channels by side; those of a depthwise layer go in and out as one."""
+    outputs = {"out": layer.out_channels}
+    return outputs if layer.depthwise else {"in": layer.in_channels, **outputs}
+
+
 def _check_cover(model: Codec, widths: list[Width]) -> None:
     covered: defaultdict[Side, list[int]] = defaultdict(list)
     for member in (m for width in widths for part in width.parts for m in part.members):
         covered[member.layer, member.side] += [c for places in member.channels for c in places]
     for path, layer in model.named_modules():
         if isinstance(layer, IntConv2d):
-            for side, count in (("in", layer.in_channels), ("out", layer.out_channels)):
+            for side, count in _sides(layer).items():
                 expected = [] if (path, side) in FIXED_SIDES else list(range(count))
                 if sorted(covered[path, side]) != expected:
                     raise C3DError(f"the groups do not cover {path} ({side}) as its spec says")

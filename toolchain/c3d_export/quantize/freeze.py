@@ -29,8 +29,9 @@ MAX_STEP = 65535
 class ExactConv2d(nn.Module):
     """A convolution of integers.
 
-    weight: (O, I, k, k) int8 within +-WEIGHT_LIMIT; scale: (O,) float32; bias: (O,) int32, or
-    float32 for a raw layer, whose output is sum * scale + bias in float32 without rounding.
+    weight: (O, I, k, k) int8 within +-WEIGHT_LIMIT, I being 1 of a depthwise one; scale: (O,)
+    float32; bias: (O,) int32, or float32 for a raw layer, whose output is sum * scale + bias in
+    float32 without rounding.
     range: of the output. in_c: whether a graph gives the sums alone, for a C pass to go on with.
     """
 
@@ -44,6 +45,7 @@ class ExactConv2d(nn.Module):
         self.range = source.range
         self.in_c = not source.rounding or source.range[1] == WIDE
         self.stride, self.padding = source.stride[0], source.kernel_size[0] // 2
+        self.groups = source.groups
         assert source.bias is not None
         scale = source.weight_scale().float()
         grid = scale[:, None, None, None]
@@ -51,7 +53,7 @@ class ExactConv2d(nn.Module):
         steps = source.steps(source.weight.detach(), grid).round()
         weight = steps.clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         bias = source.bias.detach() * BIAS_UNIT
-        bias = bias - (weight * grid).sum((2, 3)) @ source.center
+        bias = bias - source.response(weight * grid, source.center)
         self.register_buffer("weight", weight.to(torch.int8))
         self.register_buffer("scale", scale)
         exact = (bias.double() / scale.double()).round().to(torch.int32)
@@ -60,7 +62,7 @@ class ExactConv2d(nn.Module):
     def accumulate(self, x: Tensor) -> Tensor:
         """Integer sums (float64) of integers x, without the bias."""
         weight = self.weight.double()
-        return F.conv2d(x.double(), weight, None, self.stride, self.padding)
+        return F.conv2d(x.double(), weight, None, self.stride, self.padding, 1, self.groups)
 
     def forward(self, x: Tensor) -> Tensor:
         total = self.accumulate(x)

@@ -39,8 +39,8 @@ def input_means(model: nn.Module, run: Any) -> dict[str, Tensor]:
     return means
 
 
-def _moved_bias(weight: Tensor, shift: Tensor) -> Tensor:
-    return weight.sum((2, 3)) @ shift / BIAS_UNIT
+def _moved_bias(layer: IntConv2d, weight: Tensor, shift: Tensor) -> Tensor:
+    return layer.response(weight, shift) / BIAS_UNIT
 
 
 def _seen(layer: IntConv2d, weight: Tensor, bias: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def recenter(model: nn.Module, means: dict[str, Tensor], average: dict[str, Tens
                 (module.weight, module.bias),
                 (average[f"{name}.weight"], average[f"{name}.bias"]),
             ):
-                bias += _moved_bias(_seen(module, weight, bias), shift)
+                bias += _moved_bias(module, _seen(module, weight, bias), shift)
             module.center.copy_(means[name])
             average[f"{name}.center"].copy_(means[name])
 
@@ -108,7 +108,7 @@ def fold_centers(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, IntConv2d):
             assert module.bias is not None
-            moved = _moved_bias(_seen(module, module.weight, module.bias), module.center)
+            moved = _moved_bias(module, _seen(module, module.weight, module.bias), module.center)
             module.bias -= moved
             weight, bias = module.in_units()
             module.weight.copy_(weight)

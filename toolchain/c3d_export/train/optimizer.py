@@ -135,7 +135,8 @@ def make_optimizer(
             "params": [p],
             "factor": factors[name],
             "name": name,
-            "muon": p.ndim == 4 and name not in LINEAR_PATHS,
+            # A depthwise kernel is no matrix: there are no directions to equalise.
+            "muon": p.ndim == 4 and p.shape[1] > 1 and name not in LINEAR_PATHS,
         }
         for name, p in model.named_parameters()
     ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..models.layers import IntConv2d, ResidualBlock
+from ..models.layers import BIAS_UNIT, IntConv2d, ResidualBlock, depthwise_kernels
 from ..models.network import Codec
 
 
@@ -23,20 +23,26 @@ from ..models.network import Codec
 class Link:
     """A layer of ReLU units and who reads them.
 
-    copies: outputs of `source` per unit (4 before a depth-to-space by 2, else 1). readers: layers
-    and the first of their input channels that is such a unit.
+    copies: outputs of `source` per unit (4 before a depth-to-space by 2, else 1). through: a
+    depthwise layer between source and readers, whose units live and die with the source's.
+    readers: layers and the first of their input channels that is such a unit.
     """
 
     source: str
     readers: tuple[tuple[str, int], ...]
     copies: int = 1
+    through: str | None = None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return (self.source,) if self.through is None else (self.source, self.through)
 
 
 def links(model: Codec) -> Iterator[Link]:
     """All layers of units but the residual trunks, whose channels live as long as their input."""
     for path, module in model.named_modules():
         if isinstance(module, ResidualBlock):
-            yield Link(f"{path}.conv1", ((f"{path}.conv2", 0),))
+            yield Link(f"{path}.conv1", ((f"{path}.conv2", 0),), through=f"{path}.spatial")
     yield Link("h_a.conv1", (("h_a.conv2", 0),))
     yield Link("h_s.conv1", (("h_s.conv2", 0),), copies=4)
     yield Link("h_s.conv2", (("h_s.conv3", 0),), copies=4)
@@ -63,7 +69,10 @@ def dead_units(model: Codec, link: Link, means: Mapping[str, Tensor]) -> Tensor:
     """
     count = _layer(model, link.source).out_channels // link.copies
     reader, start = link.readers[0]
-    return torch.nonzero(means[reader][start : start + count] == 0).flatten()
+    dead = means[reader][start : start + count] == 0
+    if link.through is not None:
+        dead = dead | (means[link.through] == 0)
+    return torch.nonzero(dead).flatten()
 
 
 def _spread(weight: Tensor, alive: Tensor) -> float:
@@ -80,25 +89,46 @@ def revive(model: Codec, means: Mapping[str, Tensor], average: dict[str, Tensor]
     for link in links(model):
         dead = dead_units(model, link, means)
         if len(dead):
-            _refresh(model, link, dead, average)
+            _refresh(model, link, dead, means, average)
             count += len(dead)
     return count
 
 
-def _refresh(model: Codec, link: Link, dead: Tensor, average: dict[str, Tensor]) -> None:
-    source = _layer(model, link.source)
-    units = source.out_channels // link.copies
+def _refresh(
+    model: Codec,
+    link: Link,
+    dead: Tensor,
+    means: Mapping[str, Tensor],
+    average: dict[str, Tensor],
+) -> None:
+    units = _layer(model, link.source).out_channels // link.copies
     rows = torch.cat([dead + copy * units for copy in range(link.copies)])
-    alive = torch.ones(source.out_channels, dtype=torch.bool, device=rows.device)
+    for path in link.layers:
+        layer = _layer(model, path)
+        fresh = _fresh(layer, rows)
+        assert layer.bias is not None
+        for weight, bias in (
+            (layer.weight, layer.bias),
+            (average[f"{path}.weight"], average[f"{path}.bias"]),
+        ):
+            weight[rows] = fresh.to(weight.dtype)
+            bias[rows] = 0.0
+    for path, start in link.readers:
+        reader, columns = _layer(model, path), dead + start
+        # A depthwise unit whose source is dead is constant: what it adds goes into the bias.
+        level = means[path][columns] - reader.center[columns]
+        assert reader.bias is not None
+        for weight, bias in (
+            (reader.weight, reader.bias),
+            (average[f"{path}.weight"], average[f"{path}.bias"]),
+        ):
+            bias += weight[:, columns].sum((2, 3)) @ level / BIAS_UNIT
+            weight[:, columns] = 0.0
+
+
+def _fresh(layer: IntConv2d, rows: Tensor) -> Tensor:
+    if layer.depthwise:
+        return depthwise_kernels(layer.weight[rows])
+    alive = torch.ones(layer.out_channels, dtype=torch.bool, device=rows.device)
     alive[rows] = False
-    fresh = torch.randn_like(source.weight[rows]) * _spread(source.weight, alive)
-    assert source.bias is not None
-    for weight, bias in (
-        (source.weight, source.bias),
-        (average[f"{link.source}.weight"], average[f"{link.source}.bias"]),
-    ):
-        weight[rows] = fresh.to(weight.dtype)
-        bias[rows] = 0.0
-    for reader, start in link.readers:
-        for weight in (_layer(model, reader).weight, average[f"{reader}.weight"]):
-            weight[:, dead + start] = 0.0
+    return torch.randn_like(layer.weight[rows]) * _spread(layer.weight, alive)
