@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from c3d_export.runtime.codec import open_codec
@@ -111,6 +112,21 @@ def test_a_shipped_bundle_is_pruned_where_nothing_was_trained(
     assert run("prune", *TOY, "--ratio", "0.2").exit_code == 0
     state = load_saved(toy / "models" / "toy-xsmall").state
     assert state["parents"][0]["stage"] == "bundle"
+
+
+def test_training_goes_on_from_a_model(run: Run, toy: Path) -> None:
+    assert run("train", *TOY, *SHORT, "--steps", "1").exit_code == 0
+    first = load_saved(toy / "models" / "toy-xsmall")
+    onward = ("train", *TOY, *SHORT, "--steps", "1", "--from", "toy-xsmall")
+    assert run(*onward).exit_code == 2, "it would replace what it starts from"
+    assert run(*onward, "--force", "--learning-rate", "1e-9").exit_code == 0
+    second = load_saved(toy / "models" / "toy-xsmall")
+    assert [entry["stage"] for entry in second.state["parents"]] == ["train"]
+    assert "--from toy-xsmall" in second.state["command"]
+    # Not all are the same: dead units are revived before the first step.
+    for layer in ("g_a.linear", "g_s.pixels", "g_s.enter"):
+        weights = [model.network.get_submodule(layer).weight for model in (first, second)]
+        assert torch.allclose(*weights, atol=1e-4), layer
 
 
 def test_a_stopped_run_is_resumed(run: Run, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
