@@ -25,9 +25,10 @@ STAGES: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHE
 
 Advance = Callable[[], None]
 
-# Of glibc's malloc.h; the largest threshold that it takes.
+# Of glibc's malloc.h. It takes the first at any size, and leaves the second as it is beyond 32 MB,
+# but no longer adapts it.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-MOST_KEPT: Final = 32 << 20
+MOST_KEPT: Final = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
