@@ -25,8 +25,8 @@ STAGES: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHE
 
 Advance = Callable[[], None]
 
-# Of glibc's malloc.h. It takes the first at any size, and leaves the second as it is beyond 32 MB,
-# but no longer adapts it.
+# Of glibc's malloc.h: bytes from which on the top of the heap goes back to the kernel, and from
+# which on an array comes from there alone. Both count: with the first alone nothing is gained.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 MOST_KEPT: Final = (1 << 31) - 1
 
@@ -124,20 +124,19 @@ def time_baseline(baseline: Baseline, frame: Frame, target_bpp: float, repeat: i
     return SpeedRow(baseline.name, width, height, len(data), encode, decode)
 
 
-def keep_freed_memory() -> None:
+def keep_freed_memory() -> bool:
     """Has glibc keep what is freed, instead of handing it back to the kernel after each call.
 
     With a codec of ours open, whose arrays lie at the top of the heap, it would else hand back the
     others' buffers, and their page faults would be taken for their speed: JPEG decoded in 8.0
-    instead of 1.8 ms, JPEG XL encoded in 17 instead of 10 (docs/performance.md). Elsewhere, and
-    where there is another allocator, this does nothing.
+    instead of 1.8 ms, JPEG XL encoded in 17 instead of 10 (docs/performance.md). Returns whether
+    it took effect: other C libraries have no such switch.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
-        return
-    for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-        mallopt(option, MOST_KEPT)
+        return False
+    return all(mallopt(option, MOST_KEPT) for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD))
 
 
 def _calls(repeat: int, call: Callable[[], object]) -> list[float]:
