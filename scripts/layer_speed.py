@@ -1,7 +1,7 @@
 """Milliseconds of one convolution in bytes on this host: which widths and kinds are cheap.
 
 python scripts/layer_speed.py                            # 3x3, 1x1 and depthwise at 1280x720
-python scripts/layer_speed.py --size 1920x1080 --kinds 3x3,group2 --widths 96,128
+python scripts/layer_speed.py --size 1080p --kinds 3x3,group2 --widths 96,128
 
 A table in Markdown: ms, and in brackets billions of multiply-accumulates a second. Let nothing
 else run beside it.
@@ -21,6 +21,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from c3d_export.core.sizes import parse_size
 from c3d_export.runtime.providers import open_session
 
 Array = NDArray[Any]
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0 for all cores")
     parser.add_argument("--repeat", type=int, default=31)
     options = parser.parse_args()
-    columns, rows = (int(v) for v in options.size.split("x"))
+    columns, rows = parse_size(options.size)
     kinds = options.kinds.split(",")
     grids = [(-(-rows // s), -(-columns // s)) for s in STRIDES]
     print("| width |" + "".join(f" {k} {h}x{w} |" for h, w in grids for k in kinds))
