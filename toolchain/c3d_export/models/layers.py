@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .straight import pointwise, rounded_clip, straight
+
 WEIGHT_LIMIT = 64
 """Largest |integer weight|: 2 * 255 * 64 <= 32767 keeps AVX2's 16-bit pair sums exact."""
 BIAS_LIMIT = float(1 << 20)
@@ -26,26 +28,26 @@ BIAS_UNIT = 16.0
 
 def round_ste(x: Tensor) -> Tensor:
     """Round half to even, with the gradient of the identity (straight-through estimator)."""
-    return x + (x.round() - x).detach()
+    return straight(x, x.detach().round())
 
 
 def floor_ste(x: Tensor) -> Tensor:
     """Round down, with the gradient of the identity."""
-    return x + (x.floor() - x).detach()
+    return straight(x, x.detach().floor())
 
 
 def space_to_depth(x: Tensor, r: int) -> Tensor:
     """(B, C, H, W) -> (B, r*r*C, H/r, W/r), channel order (dy, dx, c): rows stay contiguous."""
     b, c, h, w = x.shape
-    x = x.reshape(b, c, h // r, r, w // r, r).permute(0, 3, 5, 1, 2, 4)
-    return x.reshape(b, r * r * c, h // r, w // r)
+    x = x.reshape(b, c, h // r, r, w // r, r).permute(0, 2, 4, 3, 5, 1)
+    return x.reshape(b, h // r, w // r, r * r * c).permute(0, 3, 1, 2)
 
 
 def depth_to_space(x: Tensor, r: int) -> Tensor:
     """Inverse of `space_to_depth`."""
     b, c, h, w = x.shape
-    x = x.reshape(b, r, r, c // (r * r), h, w).permute(0, 3, 4, 1, 5, 2)
-    return x.reshape(b, c // (r * r), h * r, w * r)
+    x = x.reshape(b, r, r, c // (r * r), h, w).permute(0, 4, 1, 5, 2, 3)
+    return x.reshape(b, h * r, w * r, c // (r * r)).permute(0, 3, 1, 2)
 
 
 def weight_scale(weight: Tensor, bias: Tensor) -> Tensor:
@@ -70,6 +72,7 @@ class IntConv2d(nn.Conv2d):
     rounding: whether the output is an activation (clipped, and rounded in quantised mode) or a
     raw sum that a later pass scales. gained: whether output channels have units of their own in
     training. depthwise: each output sees the input channel of its own number only.
+    precise: a 1x1 layer that computes in float32 under autocast too.
     quantized: False trains in floating point; True simulates the integer network (weights on a
     grid of 2 * WEIGHT_LIMIT + 1 values per output channel, rounded outputs).
     """
@@ -90,6 +93,7 @@ class IntConv2d(nn.Conv2d):
         rounding: bool = True,
         gained: bool = False,
         depthwise: bool = False,
+        precise: bool = False,
     ) -> None:
         groups = inputs if depthwise else 1
         padding = kernel // 2
@@ -97,6 +101,7 @@ class IntConv2d(nn.Conv2d):
         self.range = (-WIDE, WIDE) if wide else (-128.0, 127.0) if signed else (0.0, 255.0)
         self.signed = signed or wide
         self.depthwise = depthwise
+        self.precise = precise
         self.rounding = rounding
         self.quantized = False
         nn.init.kaiming_normal_(self.weight, nonlinearity="linear" if signed else "relu")
@@ -121,18 +126,20 @@ class IntConv2d(nn.Conv2d):
     def response(self, weight: Tensor, level: Tensor) -> Tensor:
         """(outputs,): what these weights make of inputs that are constant, (inputs,)."""
         total = weight.sum((2, 3))
-        return total[:, 0] * level if self.depthwise else total @ level
+        # Not a product of matrices: autocast would do that in bfloat16.
+        return total[:, 0] * level if self.depthwise else (total * level).sum(1)
 
     def weight_scale(self) -> Tensor:
         """`weight_scale` of the layer's own weights."""
         return weight_scale(*self.in_units())
 
+    @torch.no_grad()
     def steps(self, weight: Tensor, grid: Tensor) -> Tensor:
-        """The integers of weights on a grid, with the gradient of the division alone."""
+        """The integers of weights on a grid."""
         steps = weight / grid
         if self.dither is None:
-            return round_ste(steps)
-        return floor_ste(steps + self.dither[:, None, None])
+            return steps.round_()
+        return steps.add_(self.dither[:, None, None]).floor_()
 
     def effective(self) -> tuple[Tensor, Tensor]:
         """Weight and bias as the forward pass uses them."""
@@ -141,18 +148,23 @@ class IntConv2d(nn.Conv2d):
             return weight, bias - self.response(weight, self.center)
         scale = self.weight_scale()
         grid = scale[:, None, None, None]
-        weight = self.steps(weight, grid) * grid
+        weight = straight(weight, self.steps(weight, grid) * grid)
         bias = bias - self.response(weight, self.center)
-        return weight, round_ste(bias / scale) * scale
+        return weight, straight(bias, (bias / scale).round() * scale)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.effective()
-        out = F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
+        out = self._convolved(x, weight, bias)
         if not self.rounding:
             return out
-        if self.quantized:
-            out = round_ste(out.float())
+        if self.quantized:  # in bfloat16 too: it has all integers of a byte
+            return rounded_clip(out, *self.range)
         return F.hardtanh(out, *self.range)
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if self.precise:
+            return pointwise(x, weight, bias)
+        return F.conv2d(x, weight, bias, self.stride, self.padding, groups=self.groups)
 
 
 def depthwise_kernels(like: Tensor) -> Tensor:

@@ -24,14 +24,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..runtime.activity import ACTIVITY_ONE, FACTOR_ONE, MAX_ACTIVITY_FACTOR, RAW_CHANNELS
-from ..runtime.copies import copied_channels, copied_offsets
+from ..runtime.copies import all_runs, copied_offsets
+from . import latents
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
-from .layers import IntConv2d, floor_ste, round_ste
+from .layers import IntConv2d, round_ste
 from .spec import BLOCK, PATCH, CodecSpec
 from .transforms import Analysis, EntropyParameters, HyperAnalysis, HyperSynthesis, Synthesis
-
-KNEE, CEILING, SHALLOW = 64.0, 512.0, 8.0
-"""Activities are exact up to two steps, an eighth as steep up to sixteen, and constant beyond."""
 
 
 @dataclass
@@ -102,16 +100,9 @@ class Codec(nn.Module):
         the signed values, since scales depend on them alone (9 % of the rate, docs/models.md).
         """
         factor = ACTIVITY_ONE / self.step(quality)[:, : v.shape[1]].detach()
-        moved = v * factor.clamp(max=MAX_ACTIVITY_FACTOR / FACTOR_ONE)
-        size = moved.abs()
-        if self.quantized:
-            size = round_ste(size)
-        low = size.clamp(max=KNEE)
-        high = (size.clamp(max=CEILING) - low) / SHALLOW
-        size = low + (floor_ste(high) if self.quantized else high)
-        base, raw = self.spec.base, min(RAW_CHANNELS, self.spec.base)
-        signed = size[:, raw:base] * moved[:, raw:base].sign()
-        return torch.cat([v[:, :raw], signed, size], 1)
+        factor = factor.clamp(max=MAX_ACTIVITY_FACTOR / FACTOR_ONE)
+        base = self.spec.base
+        return latents.activity(v, factor, min(RAW_CHANNELS, base), base, self.quantized)
 
     def step(self, quality: Tensor) -> Tensor:
         """Quantiser steps (B, M, 1, 1) in units of v, on the fixed-point grid when quantised."""
@@ -122,7 +113,7 @@ class Codec(nn.Module):
 
     def decoded_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
         """Latents of the decoder, straight-through, before they are rounded to v."""
-        return (mean + round_ste((y - mean) / step) * step).clamp(-128.0, 127.0)
+        return latents.decode(y, mean, step)
 
     def rounded_latents(self, y: Tensor, mean: Tensor, step: Tensor) -> Tensor:
         """v, which the entropy networks see."""
@@ -131,20 +122,20 @@ class Codec(nn.Module):
 
     def spread(self, fine: Tensor) -> Tensor:
         """Decoded latents rounded to v, then their copies (`runtime/copies.py`)."""
-        copied = fine[:, copied_channels(self.spec.latents)]
-        if not self.quantized:
-            return copied
-        offsets = fine.new_tensor(copied_offsets(self.spec.latents))
-        return floor_ste(copied + offsets[:, None, None])
+        count = self.spec.latents
+        runs = [(run.first, run.channels) for run in all_runs(count)]
+        offsets = fine.new_tensor(copied_offsets(count)) if self.quantized else None
+        return latents.spread(fine, runs, offsets)
 
     def rate(self, y: Tensor, mean: Tensor, index: Tensor, step: Tensor) -> Tensor:
-        """Bits of every symbol; with additive uniform noise in training (Balle et al. 2017)."""
+        """(B,) bits of all symbols; with additive uniform noise in training (Balle et al. 2017)."""
         offset = torch.log2(step) * STEPS_PER_OCTAVE
         if self.quantized:
             offset = round_ste(offset)
-        residual = (y - mean) / step
-        noisy = residual + torch.rand_like(y) - 0.5 if self.training else residual.round()
-        return gaussian_bits(noisy, scale_of((index - offset).clamp(0.0, 255.0)))
+        if self.training:
+            return latents.rate(y, mean, index, step, offset, torch.rand_like(y) - 0.5)
+        symbol = ((y - mean) / step).round()
+        return gaussian_bits(symbol, scale_of((index - offset).clamp(0.0, 255.0))).sum((1, 2, 3))
 
     def priors(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """y (B, M, h, w) -> mean and index of all latents as a decoder knows them; bits of z."""
@@ -168,16 +159,18 @@ class Codec(nn.Module):
         y = self.g_a(frame - 128.0)
         mean, index, bits_z = self.priors(y, quality)
         step = self.step(quality)
-        bits_y = self.rate(y, mean, index, step).sum((1, 2, 3))
-        v = self.with_planes(self.rounded_latents(y, mean, step), quality)
-        x_hat = self.g_s(v, self.spread(self.decoded_latents(y, mean, step)))
+        bits_y = self.rate(y, mean, index, step)
+        fine = self.decoded_latents(y, mean, step)
+        v = self.with_planes(round_ste(fine) if self.quantized else fine, quality)
+        x_hat = self.g_s(v, self.spread(fine))
         return Output(x_hat, bits_y, bits_z)
 
 
 def first_step_mask(y: Tensor) -> Tensor:
     """(base, h, w) bool: the base latents that are coded in the first step."""
     c, h, w = (torch.arange(n, device=y.device) for n in y.shape[1:])
-    return (c[:, None, None] + h[:, None] + w) % 2 == 0
+    channels_last = (h[:, None, None] + w[:, None] + c) % 2 == 0
+    return channels_last.permute(2, 0, 1)
 
 
 def build_network(spec: CodecSpec, seed: int = 0) -> Codec:

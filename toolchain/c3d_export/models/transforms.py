@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..runtime.copies import copied_offsets
 from .layers import IntConv2d, ResidualBlock, depth_to_space, space_to_depth, zero_
+from .picture import picture
 from .spec import BLOCK, BLOCK_CHANNELS, PATCH, PATCH_CHANNELS, PLANES, CodecSpec
 
 LINEAR_UNIT, CORRECTION_UNIT = 0.125, 0.5
@@ -28,12 +29,11 @@ class Analysis(nn.Module):
         self.down = IntConv2d(s.high, s.low, 3, stride=2)
         self.low = nn.Sequential(*(ResidualBlock(s.low, n) for n in s.low_inner))
         self.head = zero_(IntConv2d(s.low, spec.latents, 1, rounding=False))
-        self.linear = IntConv2d(BLOCK_CHANNELS, spec.latents, 1, rounding=False)
+        self.linear = IntConv2d(BLOCK_CHANNELS, spec.latents, 1, rounding=False, precise=True)
 
     def forward(self, x: Tensor) -> Tensor:
         trunk = self.low(self.down(self.high(self.patch(space_to_depth(x, PATCH)))))
-        with torch.autocast(x.device.type, enabled=False):
-            linear = self.linear(space_to_depth(x.float(), BLOCK))
+        linear = self.linear(space_to_depth(x, BLOCK))
         y: Tensor = linear + self.head(trunk).float()
         return y
 
@@ -118,15 +118,13 @@ class Synthesis(nn.Module):
         self.up = IntConv2d(s.low, 4 * s.high, 1)
         self.high = nn.Sequential(*(ResidualBlock(s.high, n) for n in s.high_inner))
         self.correction = zero_(IntConv2d(s.high, PATCH_CHANNELS, 1, signed=True))
-        pixels = IntConv2d(spec.spread, BLOCK_CHANNELS, 1, wide=True)
+        pixels = IntConv2d(spec.spread, BLOCK_CHANNELS, 1, wide=True, precise=True)
         self.pixels = dithered(pixels, spec.latents)
 
     def forward(self, v: Tensor, spread: Tensor) -> Tensor:
         trunk = self.high(depth_to_space(self.up(self.low(self.enter(v))), 2))
-        correction = depth_to_space(self.correction(trunk), PATCH).float()
-        with torch.autocast(v.device.type, enabled=False):
-            linear = depth_to_space(self.pixels(spread.float()), BLOCK)
-        return LINEAR_UNIT * linear + CORRECTION_UNIT * correction
+        linear = self.pixels(spread)
+        return picture(linear, self.correction(trunk), (LINEAR_UNIT, CORRECTION_UNIT))
 
 
 def dithered(conv: IntConv2d, latents: int) -> IntConv2d:

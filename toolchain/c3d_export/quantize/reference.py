@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..models.entropy import FINE_PER_TABLE
-from ..models.network import CEILING, KNEE, SHALLOW, Codec, first_step_mask
+from ..models.latents import CEILING, KNEE, SHALLOW
+from ..models.network import Codec, first_step_mask
 from ..models.spec import BLOCK
 from ..runtime.activity import RAW_CHANNELS
 from ..runtime.copies import FINE_MAX, FINE_MIN, FINE_ONE, NEAREST, all_runs

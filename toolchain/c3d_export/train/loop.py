@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import CheckpointError
+from ..core.heap import keep_freed_memory
 from ..models.network import Codec, Output, quality_lambdas
+from ..models.picture import squared_error
 from .balance import Balance
 from .centering import fold_centers, input_means, recenter, unfold_gains
 from .checkpoint import (
@@ -82,7 +84,7 @@ Report = Callable[[Progress], None]
 
 def distortion(output: Output, frame: Tensor) -> Tensor:
     """(B,) mean squared error in grey levels, before clipping (so that the gradient stays)."""
-    return (output.x_hat + 128.0 - frame).square().mean((1, 2, 3))
+    return squared_error(output.x_hat, frame)
 
 
 def _laid_out(value: Tensor, reference: Tensor) -> Tensor:
@@ -218,7 +220,7 @@ class Trainer:
         loss, mse, bpp = self._loss(crops, self._qualities())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), c.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), c.clip, foreach=True)
         self.optimizer.step()
         self.step += 1
         self._update_average()
@@ -241,11 +243,13 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for name, value in self.model.state_dict().items():
-            self.average[name].lerp_(value, 1 - decay)
+        state = self.model.state_dict()
+        averages = [self.average[name] for name in state]
+        torch._foreach_lerp_(averages, list(state.values()), 1 - decay)
 
     def run(self, report: Report | None = None, every: int = 50) -> Codec:
         """Trains to the end of the schedule and returns the averaged network."""
+        keep_freed_memory()
         self.model.train()
         begin, first, sums = time.monotonic(), self.step, [0.0, 0.0, 0.0]
         while self.step < self.config.steps:

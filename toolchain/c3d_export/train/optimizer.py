@@ -66,27 +66,29 @@ def layer_factors(model: nn.Module) -> dict[str, float]:
     return {name: _factor(name, p) for name, p in model.named_parameters()}
 
 
-def orthogonalized(matrix: Tensor, dtype: torch.dtype) -> Tensor:
-    """(m, n) float32: about the nearest matrix with orthonormal rows (or columns, if m > n).
+def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """(k, m, n) float32: each about the nearest with orthonormal rows (or columns, if m > n).
 
     dtype: of the iteration; bfloat16 is accurate enough, since singular values between .7 and 1.2
     are as good as ones.
     """
     a, b, c = NEWTON_SCHULZ
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = (matrix.T if tall else matrix).to(dtype)
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x: Tensor = (matrices.mT if tall else matrices).to(dtype)
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(dtype)
     for _ in range(ITERATIONS):
-        square = x @ x.T
-        x = a * x + (b * square + c * (square @ square)) @ x
-    return (x.T if tall else x).float()
+        square = x @ x.mT
+        square = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        x = torch.baddbmm(x, square, x, beta=a)
+    return (x.mT if tall else x).float()
 
 
 class MuonAdam(torch.optim.Optimizer):
     """One parameter per group; group["muon"] says by which rule it moves.
 
     An update's root mean square is about the group's learning rate under both rules. dtype: of
-    the orthogonalisation.
+    the orthogonalisation. Parameters move in lists, matrices of one shape as one batch: some
+    hundred small ones would otherwise wait for the interpreter.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], dtype: torch.dtype) -> None:
@@ -95,36 +97,62 @@ class MuonAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        shapes: dict[torch.Size, list[dict[str, Any]]] = {}
+        adam = []
         for group in self.param_groups:
             (parameter,) = group["params"]
-            if parameter.grad is not None:
-                move = self._muon if group["muon"] else self._adam
-                if group["muon"]:
-                    parameter.mul_(1 - DECAY * group["lr"] / group["factor"])
-                move(parameter, parameter.grad, group["lr"])
+            if parameter.grad is None:
+                continue
+            if group["muon"]:
+                shapes.setdefault(parameter.shape, []).append(group)
+            else:
+                adam.append(group)
+        for alike in shapes.values():
+            self._muon(alike)
+        if adam:
+            self._adam(adam)
 
-    def _muon(self, parameter: Tensor, grad: Tensor, rate: float) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(grad, 1 - MOMENTUM)
-        ahead = grad.lerp(state["momentum"], MOMENTUM).permute(0, 2, 3, 1)
-        matrix = ahead.reshape(len(ahead), -1)
-        moved = orthogonalized(matrix, self.dtype) * math.sqrt(max(matrix.shape))
-        parameter.add_(moved.reshape(ahead.shape).permute(0, 3, 1, 2), alpha=-rate)
+    def _states(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        """Of each parameter one tensor of its state, zero at first."""
+        states = [self.state[parameter] for parameter in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if name not in state:
+                state[name] = torch.zeros_like(parameter)
+        return [state[name] for state in states]
 
-    def _adam(self, parameter: Tensor, grad: Tensor, rate: float) -> None:
+    def _muon(self, groups: list[dict[str, Any]]) -> None:
+        """groups: of parameters of one shape."""
+        parameters = [group["params"][0] for group in groups]
+        grads = [parameter.grad for parameter in parameters]
+        momenta = self._states(parameters, "momentum")
+        torch._foreach_lerp_(momenta, grads, 1 - MOMENTUM)
+        ahead = torch.stack(torch._foreach_lerp(grads, momenta, MOMENTUM)).permute(0, 1, 3, 4, 2)
+        matrices = ahead.reshape(*ahead.shape[:2], -1)
+        size = math.sqrt(max(matrices.shape[1:]))
+        moved = orthogonalized(matrices, self.dtype).reshape(ahead.shape).permute(0, 1, 4, 2, 3)
+        torch._foreach_mul_(parameters, [1 - DECAY * g["lr"] / g["factor"] for g in groups])
+        steps = torch._foreach_mul(list(moved), [-g["lr"] * size for g in groups])
+        torch._foreach_add_(parameters, steps)
+
+    def _adam(self, groups: list[dict[str, Any]]) -> None:
+        parameters = [group["params"][0] for group in groups]
+        grads = [parameter.grad for parameter in parameters]
+        means = self._states(parameters, "exp_avg")
+        squares = self._states(parameters, "exp_avg_sq")
+        torch._foreach_lerp_(means, grads, 1 - BETAS[0])
+        torch._foreach_lerp_(squares, torch._foreach_mul(grads, grads), 1 - BETAS[1])
+        counts = [self._count(parameter) for parameter in parameters]
+        sizes = torch._foreach_div(squares, [1 - BETAS[1] ** n for n in counts])
+        torch._foreach_sqrt_(sizes)
+        torch._foreach_add_(sizes, EPSILON)
+        rates = [-g["lr"] / (1 - BETAS[0] ** n) for g, n in zip(groups, counts, strict=True)]
+        torch._foreach_addcdiv_(parameters, means, sizes, rates)
+
+    def _count(self, parameter: Tensor) -> float:
+        """Steps of a parameter, this one with them."""
         state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(())
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        state["exp_avg"].lerp_(grad, 1 - BETAS[0])
-        state["exp_avg_sq"].lerp_(grad.square(), 1 - BETAS[1])
-        first, second = (1 - beta ** float(state["step"]) for beta in BETAS)
-        size = (state["exp_avg_sq"] / second).sqrt_().add_(EPSILON)
-        parameter.addcdiv_(state["exp_avg"], size, value=-rate / first)
+        state["step"] = state.get("step", torch.zeros(())) + 1
+        return float(state["step"])
 
 
 def make_optimizer(
