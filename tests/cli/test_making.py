@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ def _quick_importance(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same measurement on two crops instead of 128."""
     from c3d_export.prune import importance
 
-    quick = functools.partial(importance.importance_of, batches=1, batch=2, crop=64)
-    monkeypatch.setattr(importance, "importance_of", quick)
+    quick = functools.partial(importance.Sampling, batches=1, batch=2, crop=64)
+    monkeypatch.setattr(importance, "Sampling", quick)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_from_frames_to_a_bundle(run: Run, toy: Path, tmp_path: Path) -> None:
     again = run("train", *TOY, "--steps", "2")
     assert (again.exit_code, "--force" in line_of(again.stderr)) == (2, True)
 
-    planned = run("prune", *TOY, "--ratio", "0.2", "--plan", "--json")
+    planned = run("prune", *TOY, "--ratio", "0.2", "--plan", "--json", "--size", "64x64")
     assert planned.exit_code == 0
     assert json.loads(planned.stdout)["ratio"] >= 0.2
     assert "pruning" not in load_saved(toy / "models" / "toy-xsmall").state
@@ -114,6 +115,30 @@ def test_a_shipped_bundle_is_pruned_where_nothing_was_trained(
     assert state["parents"][0]["stage"] == "bundle"
 
 
+def test_a_generic_network_is_slimmed_on_several_games(run: Run, toy: Path) -> None:
+    folder = toy / "data" / "train"
+    shutil.copytree(folder / "toy-96p", folder / "other-96p")
+    games = "--model", "xsmall", "--games", "toy,other"
+    assert run("train", *games, *SHORT, "--steps", "1").exit_code == 0
+    small = "--size", "64x64", "--threads", "1"
+    done = run("prune", *games, "--ratio", "0.1", "--plan", *small)
+    assert "cannot shrink" in done.stdout, done.stderr
+    (table,) = (toy / "latency").iterdir()
+    shared = json.loads(table.read_text())["graphs"]
+    now = sum(ms for name, ms in next(iter(shared.values())).items() if name not in ("g_a", "h_a"))
+    goal = f"{0.99 * now:.9f}"
+    slim = run("prune", *games, "--target-ms", goal, "--of", "decode", *small, "--json")
+    assert slim.exit_code == 0, slim.stderr
+    state = load_saved(toy / "models" / "generic-xsmall").state
+    assert sorted(state["frames"]["games"]) == ["other", "toy"]
+    history = state["pruning"]["milliseconds"]
+    assert history["host"]["size"] == "64x64"
+    assert history["decode"]["then"] <= float(goal) < history["decode"]["now"]
+    assert "--games toy,other --target-ms" in state["command"]
+    twice = run("prune", *games, "--ratio", "0.1")
+    assert "train --model xsmall --games A,B,C --from generic-xsmall" in line_of(twice.stderr)
+
+
 def test_training_goes_on_from_a_model(run: Run, toy: Path) -> None:
     assert run("train", *TOY, *SHORT, "--steps", "1").exit_code == 0
     first = load_saved(toy / "models" / "toy-xsmall")
@@ -127,6 +152,21 @@ def test_training_goes_on_from_a_model(run: Run, toy: Path) -> None:
     for layer in ("g_a.linear", "g_s.pixels", "g_s.enter"):
         weights = [model.network.get_submodule(layer).weight for model in (first, second)]
         assert torch.allclose(*weights, atol=1e-4), layer
+
+
+def test_a_network_is_tuned_by_a_teacher(run: Run, toy: Path) -> None:
+    short = *SHORT, "--steps", "1"
+    assert run("train", *TOY, *short).exit_code == 0
+    shutil.copytree(toy / "models" / "toy-xsmall", toy / "models" / "full")
+    assert run("prune", *TOY, "--ratio", "0.2").exit_code == 0
+    how = "--teacher", "full", "--decay", "late", "--average", "0.5"
+    done = run("finetune", *TOY, *short, *how, "--teacher-weight", "0.25")
+    assert done.exit_code == 0, done.stderr
+    command = load_saved(toy / "models" / "toy-xsmall").state["command"]
+    assert "--decay late" in command
+    assert "--average 0.5 --teacher full --teacher-weight 0.25" in command
+    missing = run("finetune", *TOY, *short, "--teacher", "none")
+    assert (missing.exit_code, "no model none in" in missing.stderr) == (2, True)
 
 
 def test_a_stopped_run_is_resumed(run: Run, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +202,9 @@ def test_a_stopped_run_is_resumed(run: Run, toy: Path, monkeypatch: pytest.Monke
         (("train", "--model", "huge"), "unknown model"),
         (("train", *TOY, "--games", "a"), "not both"),
         (("prune", *TOY, "--ratio", "0.1", "--to", "xsmall"), "at most one"),
+        (("prune", *TOY, "--target-ms", "9", "--ratio", "0.1"), "at most one"),
+        (("prune", *TOY, "--games", "toy,other"), "one of --game NAME and --games"),
+        (("prune", *TOY, "--to", "huge"), "unknown model"),
         (("bundle", "--model", "huge"), "unknown model"),
     ],
 )

@@ -18,7 +18,7 @@ from c3d_export.models.network import Codec, build_network
 from c3d_export.models.spec import SIZES
 from c3d_export.prune.apply import prune_codec, replay
 from c3d_export.prune.importance import Importance, magnitude_importance
-from c3d_export.prune.plan import plan
+from c3d_export.prune.planner import Planner
 from c3d_export.prune.widths import spec_widths, with_widths
 from c3d_export.train.checkpoint import load_checkpoint, load_model, save_model
 from c3d_export.train.crops import Pool
@@ -37,7 +37,7 @@ Pruned = tuple[Codec, Codec, dict[str, Any]]
 @pytest.fixture(scope="module")
 def everything(shared_model: Codec, importance: Importance) -> Pruned:
     """Original, pruned in every width, and history."""
-    made = plan(shared_model, target_spec=TARGET)
+    made = Planner(shared_model, importance).by_target(TARGET)
     pruned, history = prune_codec(shared_model, made, importance)
     return shared_model, pruned, history
 
@@ -113,7 +113,7 @@ def test_kept_weights_are_the_originals(everything: Pruned, path: str) -> None:
 def test_the_original_is_left_as_it_was(model: Codec, importance: Importance) -> None:
     before = copy.deepcopy(model.state_dict())
     model.train().quantize(True)
-    pruned, _ = prune_codec(model, plan(model, ratio=0.15), importance)
+    pruned, _ = prune_codec(model, Planner(model, importance).by_ratio(0.15), importance)
     assert pruned.training
     assert pruned.quantized
     assert model.spec == XSMALL
@@ -121,7 +121,7 @@ def test_the_original_is_left_as_it_was(model: Codec, importance: Importance) ->
 
 
 def test_ratio_zero_copies_the_network(shared_model: Codec, importance: Importance) -> None:
-    made = plan(shared_model, ratio=0.0)
+    made = Planner(shared_model, importance).by_ratio(0.0)
     pruned, history = prune_codec(shared_model, made, importance)
     assert pruned is not shared_model
     assert pruned.spec == shared_model.spec
@@ -135,7 +135,7 @@ def test_centres_are_folded_first(model: Codec, importance: Importance, outputs:
         if isinstance(layer, IntConv2d):
             layer.center += 0.5
     before = outputs(model)
-    pruned, _ = prune_codec(model, plan(model, ratio=0.0), importance)
+    pruned, _ = prune_codec(model, Planner(model, importance).by_ratio(0.0), importance)
     assert float(model.g_s.up.center.mean()) == 0.5
     assert all(not v.any() for k, v in pruned.state_dict().items() if k.endswith(".center"))
     for name in ("g_s.up", "g_ep.conv1", "h_s.conv3"):
@@ -173,7 +173,7 @@ def test_the_history_repeats_the_pruning(everything: Pruned) -> None:
 def test_small_becomes_xsmall() -> None:
     small = build_network(SIZES["small"])
     importance = magnitude_importance(small)
-    made = plan(small, target_spec=XSMALL, importance=importance)
+    made = Planner(small, importance).by_target(XSMALL)
     pruned, history = prune_codec(small, made, importance)
     assert pruned.spec == XSMALL
     assert history["dropped_blocks"] == list(made.dropped)
@@ -185,7 +185,7 @@ def test_foreign_plans_histories_and_importances_are_refused(
     shared_model: Codec, importance: Importance, everything: Pruned
 ) -> None:
     _, pruned, history = everything
-    made = plan(shared_model, ratio=0.2)
+    made = Planner(shared_model, importance).by_ratio(0.2)
     with pytest.raises(OptionError, match="plan again"):
         prune_codec(pruned, made, importance)
     with pytest.raises(OptionError, match="plan again"):

@@ -19,7 +19,7 @@ from c3d_export.models.spec import SIZES, CodecSpec, StageSpec
 from c3d_export.prune.apply import prune_codec
 from c3d_export.prune.groups import Part
 from c3d_export.prune.importance import Importance, magnitude_importance
-from c3d_export.prune.plan import plan
+from c3d_export.prune.planner import Planner
 from c3d_export.prune.widths import spec_widths, with_widths
 
 XSMALL = SIZES["xsmall"]
@@ -85,7 +85,7 @@ def _check_unchanged(
             _silence(model, part, _dead(importance, part, NARROW[name]))
     _to_exact_grid(model)
     before = outputs(model)
-    target = plan(model, target_spec=_narrowed(names))
+    target = Planner(model, importance).by_target(_narrowed(names))
     pruned, _ = prune_codec(model, target, importance)
     assert pruned.spec == _narrowed(names)
     assert _equal(outputs(pruned), before)
@@ -123,7 +123,7 @@ def test_a_dead_block_can_be_left_out(
     _to_exact_grid(model)
     before = outputs(model)
     importance = magnitude_importance(model)
-    target = plan(model, target_spec=wanted, importance=importance)
+    target = Planner(model, importance).by_target(wanted)
     assert set(target.dropped) == {
         *("g_a.high_inner.0", "g_a.low_inner.1", "g_s.high_inner.1", "g_s.low_inner.0")
     }

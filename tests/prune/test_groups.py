@@ -13,7 +13,7 @@ from c3d_export.models.spec import SIZES
 from c3d_export.prune import groups
 from c3d_export.prune.cost import cost_of
 from c3d_export.prune.graph import trace
-from c3d_export.prune.groups import FIXED_SIDES, Part, prunable_widths, widths_of
+from c3d_export.prune.groups import FIXED, Part, prunable_widths, widths_of
 from c3d_export.prune.widths import spec_widths, with_widths
 
 
@@ -69,13 +69,14 @@ def test_the_two_inputs_of_the_concatenation_keep_their_places(parts: dict[str, 
 
 def test_no_group_reaches_latents_planes_or_pixels(parts: dict[str, Part]) -> None:
     reached = {(m.layer, m.side) for part in parts.values() for m in part.members}
-    assert not reached & FIXED_SIDES
+    assert not reached & FIXED.keys()
 
 
 def test_a_side_that_the_spec_does_not_expect_is_an_internal_error(
     shared_model: Codec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups, "FIXED_SIDES", FIXED_SIDES - {("h_a.conv2", "out")})
+    fewer = {side: why for side, why in FIXED.items() if side != ("h_a.conv2", "out")}
+    monkeypatch.setattr(groups, "FIXED", fewer)
     with pytest.raises(C3DError, match=r"h_a\.conv2"):
         prunable_widths(shared_model)
 

@@ -11,14 +11,20 @@ from c3d_export.core.errors import OptionError
 from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec
 from c3d_export.prune.groups import Part
-from c3d_export.prune.importance import Importance, importance_of, magnitude_importance
+from c3d_export.prune.importance import (
+    Importance,
+    Sampling,
+    importance_of,
+    magnitude_importance,
+    rate_points,
+)
 from c3d_export.train.crops import Pool
 
 DEAD = 5
 
 
 def _taylor(model: Codec, pools: list[Pool]) -> Importance:
-    return importance_of(model, pools, batches=2, batch=4, crop=64)
+    return importance_of(model, pools, Sampling(batches=4, batch=2, crop=64))
 
 
 @torch.no_grad()
@@ -50,7 +56,7 @@ def test_scores_cover_each_group_with_mean_one(
     shared_model: Codec, parts: dict[str, Part], pools: list[Pool]
 ) -> None:
     importance = _taylor(shared_model, pools)
-    assert importance.kind == "taylor"
+    assert importance.kind == "taylor-squared"
     for name, part in parts.items():
         assert importance.scores[name].shape == (part.size,)
         assert float(importance.scores[name].mean()) == pytest.approx(1.0)
@@ -80,12 +86,25 @@ def test_equal_channels_go_from_the_end(shared_model: Codec) -> None:
     assert magnitude_importance(shared_model).best("h_a", 0) == []
 
 
+def test_losses_are_what_the_channels_that_go_were_worth() -> None:
+    importance = Importance("magnitude", {"a": torch.tensor([0.5, 2.0, 0.5, 1.0])}, {"a": 8.0})
+    assert importance.losses("a") == pytest.approx([8.0, 4.0, 2.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize("games", [1, 2, 3, 4, 5])
+def test_every_game_meets_every_rate_point(games: int) -> None:
+    met = {
+        ((step + i) % games, quality)  # the game as `sample_batch` takes it
+        for step in range(Sampling().batches)
+        for i, quality in enumerate(rate_points(step, Sampling().batch, 8).tolist())
+    }
+    assert len(met) == games * 8
+
+
 @pytest.mark.parametrize("options", [{"crop": 96}, {"crop": 0}, {"batches": 0}, {"batch": 0}])
-def test_bad_numbers_are_refused(
-    shared_model: Codec, pools: list[Pool], options: dict[str, int]
-) -> None:
+def test_bad_numbers_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(OptionError):
-        importance_of(shared_model, pools, **options)
+        Sampling(**options)
 
 
 def test_a_pool_without_frames_is_refused(shared_model: Codec) -> None:

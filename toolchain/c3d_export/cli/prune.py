@@ -1,120 +1,133 @@
-"""`prune`: a network with fewer channels, chosen on the frames of one game."""
+"""`prune`: a network with fewer channels, chosen on the frames of one game or of several."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..core.errors import OptionError
 from .lookup import find_network, model_name
-from .output import note, print_json, print_table
+from .output import note, progress
+from .prune_goal import Goal, Measuring, goal_options
+from .prune_tables import show
 from .settings import find_workspace, force_option, model_option, seed_option, shared
 
 if TYPE_CHECKING:
-    from ..data.workspace import Workspace
-    from ..prune.importance import Importance
     from ..prune.plan import Plan
+    from ..prune.planner import Planner
     from ..train.service import SavedModel, TrainingFrames
 
-_DEFAULT_RATIO = 0.3
-_HEADERS = ("width", "now", "then", "kMAC/px now", "then", "note")
+_DISAGREEMENT = 0.2
+"""Measured in quiet, the sum of the layers is within a tenth of the graphs (docs/pruning.md)."""
 
 
 @click.command()
 @model_option
-@click.option("--game", required=True, metavar="NAME", help="Whose frames say what matters.")
-@click.option("--ratio", type=float, metavar="R", help="Share of MACs to remove [0.3].")
-@click.option("--target-macs", type=float, metavar="X", help="MACs per pixel to keep at most.")
-@click.option("--to", metavar="SIZE", help="Widths of a smaller size, such as xsmall.")
+@click.option("--game", metavar="NAME", help="Whose frames say what matters.")
+@click.option("--games", metavar="A,B,C", help="Of several, which count the same: generic-SIZE.")
+@goal_options
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be cut, and stop.")
 @seed_option
 @force_option
 @shared()
 def prune(
     size: str,
-    game: str,
-    ratio: float | None,
-    target_macs: float | None,
-    to: str | None,
+    game: str | None,
+    games: str | None,
+    goal: Goal,
+    measuring: Measuring,
     only_plan: bool,
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Remove the channels that matter least for the frames of one game.
+    """Remove the channels that matter least for the frames of a game, for the time they cost.
 
     \b
-    Example: c3d-export prune --model small --game supertuxkart --ratio 0.3
+    Example: c3d-export prune --model small --game supertuxkart --target-ms 12 --plan
     """
-    goals = _goals(ratio, target_macs, to)
+    goal.check()
+    chosen = _games(game, games)
     from ..data.locate import data_roots, locate_game
 
-    workspace, name = find_workspace(), model_name(game, to or size)
+    workspace = find_workspace()
+    only = chosen[0] if len(chosen) == 1 else None
+    name, roots = model_name(only, goal.to or size), data_roots(workspace)
     # First what is quick to look at: loading torch takes seconds.
-    locate_game(data_roots(workspace), game, "train")
-    origin, source = find_network(workspace, size, game)
-    frames = _gather(workspace, game)
-    if not (only_plan or force):
-        _refuse_twice(origin, source, size, game)
-    note(f"from {origin}, {len(frames.pools[0].frames)} frames")
-    importance = _importance(source, frames, seed)
-    planned = _plan(source, goals, importance, to)
-    if not only_plan:
-        command = f"c3d-export prune --model {size} --game {game} {_text(goals)} --seed {seed}"
-        note(f"{_save(name, command, source, planned, importance, frames, seed)}")
-    _show(name, planned, as_json)
-
-
-def _gather(workspace: Workspace, game: str) -> TrainingFrames:
-    from ..data.locate import data_roots
+    for each in chosen:
+        locate_game(roots, each, "train")
+    origin, source = find_network(workspace, size, only)
     from ..train.service import gather
 
-    return gather(data_roots(workspace), [game])
+    frames = gather(roots, chosen)
+    if not (only_plan or force):
+        _refuse_twice(origin, source, size, only)
+    note(f"from {origin}, {sum(len(pool.frames) for pool in frames.pools)} frames")
+    planner = _planner(source, frames, seed)
+    if only_plan or goal.ms is not None:
+        _measure(planner, source, goal, measuring, workspace.root / "latency")
+    planned = goal.plan(planner)
+    if not only_plan:
+        flag = f"--game {only}" if only else f"--games {','.join(chosen)}"
+        command = f"c3d-export prune --model {size} {flag} {goal.text()} --seed {seed}"
+        note(f"{_save(name, command, source, planned, planner, frames, seed)}")
+    show(name, planned, as_json, layers=only_plan)
 
 
-def _goals(ratio: float | None, macs: float | None, to: str | None) -> dict[str, Any]:
-    """The one goal, as `prune.plan.plan` takes it."""
-    given: dict[str, Any] = {"ratio": ratio, "target_macs": macs}
-    given = {key: value for key, value in given.items() if value is not None}
-    if to is not None:
-        from ..train.service import spec_of_size
+def _games(game: str | None, games: str | None) -> list[str]:
+    from ..data.workspace import check_name
 
-        given["target_spec"] = spec_of_size(to)
-    if len(given) > 1:
-        raise OptionError("give at most one of --ratio, --target-macs and --to")
-    return given or {"ratio": _DEFAULT_RATIO}
+    if (game is None) == (games is None):
+        raise OptionError(
+            "give one of --game NAME and --games A,B,C: whose frames say what matters"
+        )
+    names = [game] if game is not None else (games or "").split(",")
+    return list(dict.fromkeys(check_name(name.strip(), "game") for name in names))
 
 
-def _text(goals: dict[str, Any]) -> str:
-    (key, value), *_ = goals.items()
-    if key == "target_spec":
-        return f"--to {value.name}"
-    return f"--{key.replace('_', '-')} {value:g}"
-
-
-def _refuse_twice(origin: str, source: SavedModel, size: str, game: str) -> None:
+def _refuse_twice(origin: str, source: SavedModel, size: str, game: str | None) -> None:
     """Pruning what is pruned removes a share of the rest: only where it is asked for."""
     stages = [entry.get("stage") for entry in (*source.state.get("parents", []), source.state)]
     if "prune" in stages:
+        tune = f"finetune --model {size} --game {game}"
+        if game is None:
+            tune = f"train --model {size} --games A,B,C --from {origin}"
         raise OptionError(
-            f"{origin} is pruned already; tune it with `c3d-export finetune --model {size} --game"
-            f" {game}`, or add --force to prune it further"
+            f"{origin} is pruned already; tune it with `c3d-export {tune}`, or add --force to prune"
+            " it further"
         )
 
 
-def _importance(source: SavedModel, frames: TrainingFrames, seed: int) -> Importance:
-    from ..prune.importance import importance_of
+def _planner(source: SavedModel, frames: TrainingFrames, seed: int) -> Planner:
+    from ..prune import importance
+    from ..prune.planner import Planner
 
-    return importance_of(source.network, frames.pools, seed=seed)
+    sampling = importance.Sampling(seed=seed)
+    return Planner(source.network, importance.importance_of(source.network, frames.pools, sampling))
 
 
-def _plan(
-    source: SavedModel, goals: dict[str, Any], importance: Importance, to: str | None
-) -> Plan:
-    from ..prune.plan import plan
+def _measure(
+    planner: Planner, source: SavedModel, goal: Goal, measuring: Measuring, folder: Path
+) -> None:
+    """Gives the planner its milliseconds: measured here, or remembered from an earlier time."""
+    from ..deploy.latency import Bench
+    from ..deploy.latency_cache import latency_of
+    from .host_facts import cpu_features
 
-    return plan(source.network, **goals, importance=importance, name=to)
+    size, target = measuring.frame(), goal.spec()
+    shapes = planner.shapes(size, target)
+    bench = Bench(size, measuring.flavour, measuring.threads)
+    processor = cpu_features(Path("/proc/cpuinfo"))
+    with progress("measuring layers", len(shapes)) as advance:
+        latency = latency_of(
+            folder, source.network, shapes, bench, processor, advance, measuring.again
+        )
+    planner.use_latency(latency, size, target)
+    if (off := planner.disagreement()) > _DISAGREEMENT:
+        note(f"layers and whole graphs differ by {off:.0%} in time: other work ran on this host;"
+             " measure in quiet with --again")  # fmt: skip
 
 
 def _save(
@@ -122,14 +135,14 @@ def _save(
     command: str,
     source: SavedModel,
     planned: Plan,
-    importance: Importance,
+    planner: Planner,
     frames: TrainingFrames,
     seed: int,
 ) -> str:
     from ..prune.apply import prune_codec
     from ..train.service import SavedModel, lineage, save
 
-    network, history = prune_codec(source.network, planned, importance)
+    network, history = prune_codec(source.network, planned, planner.importance)
     state = {
         "name": name,
         "stage": "prune",
@@ -142,27 +155,5 @@ def _save(
         "parents": lineage(source.state),
     }
     path = save(find_workspace().model(name), SavedModel(network, state))
-    return f"{path}: tune it with `c3d-export finetune`"
-
-
-def _show(name: str, planned: Plan, as_json: bool) -> None:
-    rows = planned.rows()
-    if as_json:
-        print_json(
-            {
-                "model": name,
-                "ratio": planned.ratio,
-                "macs_now": dict(planned.macs_now),
-                "macs_then": dict(planned.macs_then),
-                "before": planned.before.to_json(),
-                "after": planned.after.to_json(),
-                "rows": [row._asdict() for row in rows],
-            }
-        )
-        return
-    cells = [(r.name, r.now, r.then, f"{r.kmacs_now:.2f}", f"{r.kmacs_then:.2f}", r.note)
-             for r in rows]  # fmt: skip
-    now, then = sum(planned.macs_now.values()), sum(planned.macs_then.values())
-    title = f"{name}: {now / 1000:.2f} -> {then / 1000:.2f} kMAC/px"
-    title += f", {planned.ratio:.1%} of g_a and g_s removed"
-    print_table(title, _HEADERS, cells)
+    onward = "finetune" if len(frames.pools) == 1 else f"train --from {name} --force"
+    return f"{path}: tune it with `c3d-export {onward}`"

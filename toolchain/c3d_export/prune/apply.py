@@ -53,6 +53,7 @@ def prune_codec(model: Codec, plan: Plan, importance: Importance) -> tuple[Codec
         "after": plan.after.to_json(),
         "kept": kept,
         "dropped_blocks": dropped,
+        "milliseconds": None if plan.ms is None else plan.ms.to_json(),
         "pruning_history": graph.history(),
     }
     return _rebuilt(model, plan.after, graph.model.state_dict()), history
@@ -94,7 +95,7 @@ def _check_importance(widths: list[Width], importance: Importance) -> None:
 
 def _cut(graph: Graph, widths: list[Width], plan: Plan, importance: Importance) -> Kept:
     kept: Kept = {}
-    targets = {width.name: width.then for width in plan.widths}
+    targets = plan.widths
     for width in widths:
         if targets[width.name] == 0:
             continue

@@ -2,13 +2,14 @@
 
 The groups are read from Torch-Pruning's dependency graph of the real forward pass (`graph.py`)
 and checked against the spec: each side of each layer belongs to groups completely or not at all,
-and what belongs to none is exactly the list in `FIXED_SIDES`.
+and what belongs to none is exactly the list in `FIXED`.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +55,18 @@ _PART_NAMES = {
     )
 }
 
-FIXED_SIDES: frozenset[Side] = frozenset(
-    [(f"{name}.{head}", "out") for name in ("h_s", "g_cp", "g_ep") for head in ("mean", "index")]
-    + [(name, "out") for name in ("g_a.head", "g_a.linear", "h_a.conv2")]
-    + [(f"g_s.{name}", "out") for name in ("correction", "pixels")]
-    + [(name, "in") for name in ("g_a.patch", "g_a.linear", "h_a.conv1", "h_s.conv1")]
-    + [(name, "in") for name in ("g_cp.latents", "g_ep.latents", "g_s.enter", "g_s.pixels")]
-)
-"""Latents, hyper-latents, planes and pixels: what no group may reach."""
+LATENTS, HYPER, PIXELS = "latents", "hyper-latents", "pixels"
+_PRIORS = ("h_s", "g_cp", "g_ep")
+FIXED: Mapping[Side, str] = {
+    **{(f"{name}.{head}", "out"): LATENTS for name in _PRIORS for head in ("mean", "index")},
+    **{(name, "out"): LATENTS for name in ("g_a.head", "g_a.linear")},
+    **{(f"{name}.latents", "in"): LATENTS for name in ("g_cp", "g_ep")},
+    **{(name, "in"): LATENTS for name in ("h_a.conv1", "g_s.enter", "g_s.pixels")},
+    **dict.fromkeys((("h_a.conv2", "out"), ("h_s.conv1", "in")), HYPER),
+    **dict.fromkeys((("g_a.patch", "in"), ("g_a.linear", "in")), PIXELS),
+    **dict.fromkeys((("g_s.correction", "out"), ("g_s.pixels", "out")), PIXELS),
+}
+"""The sides that no group may reach, by what their channels are."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,6 @@ def _check_cover(model: Codec, widths: list[Width]) -> None:
     for path, layer in model.named_modules():
         if isinstance(layer, IntConv2d):
             for side, count in _sides(layer).items():
-                expected = [] if (path, side) in FIXED_SIDES else list(range(count))
+                expected = [] if (path, side) in FIXED else list(range(count))
                 if sorted(covered[path, side]) != expected:
                     raise C3DError(f"the groups do not cover {path} ({side}) as its spec says")

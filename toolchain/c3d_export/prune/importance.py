@@ -1,16 +1,16 @@
-"""Which channels matter: first-order Taylor importance on the rate-distortion loss.
+"""Which channels matter: squared first-order Taylor importance on the rate-distortion loss.
 
-The loss changes by about -w * dL/dw where a weight is set to zero (Molchanov et al., CVPR 2019,
-"Importance estimation for neural network pruning", in its absolute first-order form), so a
-channel's importance is the sum of |w * dL/dw| over every parameter that its group would lose.
-The values are taken per batch and then added: gradients of opposite sign in two batches are two
-uses of a weight, not none.
+To remove a channel is to close a gate behind it, and to first order the loss of a batch changes by
+the gate's gradient: the sum of w * dL/dw over the weights that read the channel. Its square, the
+mean over the batches, is the importance (Molchanov et al., CVPR 2019, equation 8; of a gate, the
+empirical Fisher information). Squares of single batches, since effects of opposite sign are two
+uses of a channel and not none. docs/pruning.md compares it with what else was tried.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +23,7 @@ from ..train.crops import Pool, sample_batch
 from ..train.loop import TrainConfig, distortion
 from .groups import Member, Part, prunable_widths
 
-TAYLOR = "taylor"
+TAYLOR = "taylor-squared"
 MAGNITUDE = "magnitude"
 CROP_STEP = 64
 """A crop's side must be a multiple: one position of the hyper-latents."""
@@ -31,9 +31,9 @@ CROP_STEP = 64
 
 @dataclass(frozen=True)
 class Importance:
-    """kind: "taylor" or "magnitude". scores: by name of a group (`Part.name`), float64 (size,),
-    not negative, mean 1 (or all 0 for a group that does nothing). totals: the same summed before
-    the normalisation, to compare whole blocks of one trunk.
+    """kind: TAYLOR or MAGNITUDE. scores: by name of a group (`Part.name`), float64 (size,), not
+    negative, mean 1 (or all 0 for a group that does nothing). totals: the same summed before the
+    normalisation, to compare groups with one another.
     """
 
     kind: str
@@ -49,60 +49,110 @@ class Importance:
         order = self.scores[part].argsort(descending=True, stable=True)
         return sorted(order[:count].tolist())
 
+    def losses(self, part: str) -> list[float]:
+        """What goes where the n most important channels stay, n = 0..size, in units of `totals`."""
+        scores = self.scores[part].sort(descending=True).values
+        kept = [0.0, *(scores.cumsum(0) / len(scores)).tolist()]
+        return [self.totals[part] * max(0.0, kept[-1] - share) for share in kept]
+
 
 Values = Mapping[str, Tensor]
 """By parameter name: a value per weight, shaped like the parameter."""
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """The crops that importance is measured on. crop: pixels a side, a multiple of 64.
+
+    Raises OptionError on a bad number.
+    """
+
+    batches: int = 64
+    batch: int = 2
+    crop: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.batches, self.batch) < 1 or self.crop < CROP_STEP or self.crop % CROP_STEP:
+            raise OptionError(
+                f"batches and batch must be 1 or more, crop a multiple of {CROP_STEP}"
+            )
+
+
 def importance_of(
     model: Codec,
     pools: list[Pool] | None = None,
-    *,
-    batches: int = 16,
-    batch: int = 8,
-    crop: int = 128,
-    seed: int = 0,
+    sampling: Sampling = Sampling(),
 ) -> Importance:
-    """Taylor importance on crops of these frames; by weight magnitudes where there are none.
+    """Taylor importance on crops of these frames, every game with the same number of them; by
+    weight magnitudes where there are none.
 
-    crop: pixels a side, a multiple of 64. The model and the random state are left as they were.
-    Raises OptionError on a bad number or on pools without frames.
+    The model and the random state are left as they were. Raises OptionError on a pool without
+    frames.
     """
     if not pools:
         return magnitude_importance(model)
-    if min(batches, batch) < 1 or crop < CROP_STEP or crop % CROP_STEP:
-        raise OptionError(f"batches and batch must be 1 or more, crop a multiple of {CROP_STEP}")
     if not all(pool.frames for pool in pools):
         raise OptionError("a pool without frames: import frames of that game or leave it out")
-    values = _taylor_values(copy.deepcopy(model), pools, batches, batch, crop, seed)
-    return _collect(model, TAYLOR, values, _plain)
+    return _importance(TAYLOR, _taylor(copy.deepcopy(model), _parts(model), pools, sampling))
 
 
 def magnitude_importance(model: Codec) -> Importance:
-    """|w| instead of |w * dL/dw|: needs no frames, and knows nothing of what the frames need."""
+    """By |w|: needs no frames, and knows nothing of what the frames need."""
     values = {name: p.detach().abs().double() for name, p in model.named_parameters()}
     # Magnitudes of two layers are in different units: each layer of a group counts the same.
-    return _collect(model, MAGNITUDE, values, _normalised)
+    scores = {
+        part.name: _sum(part, [_normalised(_member_score(m, values)) for m in part.members])
+        for part in _parts(model)
+    }
+    return _importance(MAGNITUDE, scores)
 
 
-def _taylor_values(
-    model: Codec, pools: list[Pool], batches: int, batch: int, crop: int, seed: int
-) -> Values:
+def _parts(model: Codec) -> list[Part]:
+    return [part for width in prunable_widths(model) for part in width.parts]
+
+
+def _taylor(
+    model: Codec, parts: list[Part], pools: list[Pool], sampling: Sampling
+) -> dict[str, Tensor]:
     fold_centers(model)
     model.train().requires_grad_(True)
-    loss = _Loss(model)
-    values = {n: torch.zeros_like(p, dtype=torch.float64) for n, p in model.named_parameters()}
+    loss, batch, seed = _Loss(model), sampling.batch, sampling.seed
+    scores = {part.name: _sum(part, []) for part in parts}
     with torch.random.fork_rng(), torch.enable_grad():
-        for step in range(batches):
+        for step in range(sampling.batches):
             torch.manual_seed(seed * 1_000_003 + step)
-            frame = sample_batch(pools, batch, crop, seed, step).to(model.planes.device)
-            quality = torch.arange(step * batch, (step + 1) * batch) % model.spec.qualities
+            frame = sample_batch(pools, batch, sampling.crop, seed, step).to(model.planes.device)
+            quality = rate_points(step, batch, model.spec.qualities)
             model.zero_grad(set_to_none=True)
             loss(frame, quality).backward()  # type: ignore[no-untyped-call]
-            for name, parameter in model.named_parameters():
-                if parameter.grad is not None:
-                    values[name] += (parameter.detach() * parameter.grad).abs().double()
-    return values
+            for part, gate in zip(parts, _gates(model, parts), strict=True):
+                scores[part.name] += gate.square() / sampling.batches
+    return scores
+
+
+def rate_points(step: int, batch: int, count: int) -> Tensor:
+    """(batch,) int64: the rate points of one batch, in turns.
+
+    One further with every turn: games take turns too, and with 2 or 4 of them each rate point would
+    meet one game for ever.
+    """
+    places = torch.arange(step * batch, (step + 1) * batch)
+    return (places + places // count) % count
+
+
+def _gates(model: Codec, parts: list[Part]) -> list[Tensor]:
+    """For each part, (size,): the gradient of a gate behind each channel, from its readers."""
+    values = {
+        name: (parameter.detach() * parameter.grad).double()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
+    }
+    readers = [[member for member in part.members if member.side == "in"] for part in parts]
+    return [
+        _sum(part, [_member_score(member, values) for member in members])
+        for part, members in zip(parts, readers, strict=True)
+    ]
 
 
 class _Loss:
@@ -124,20 +174,13 @@ class _Loss:
         return (loss / self.mean[quality].to(frame.device)).mean()
 
 
-def _collect(
-    model: Codec, kind: str, values: Values, weigh: Callable[[Tensor], Tensor]
-) -> Importance:
-    parts = [part for width in prunable_widths(model) for part in width.parts]
-    scores = {part.name: _score(part, values, weigh) for part in parts}
-    totals = {part.name: float(_score(part, values, _plain).sum()) for part in parts}
+def _importance(kind: str, scores: dict[str, Tensor]) -> Importance:
+    totals = {name: float(score.sum()) for name, score in scores.items()}
     return Importance(kind, {name: _normalised(s) for name, s in scores.items()}, totals)
 
 
-def _score(part: Part, values: Values, weigh: Callable[[Tensor], Tensor]) -> Tensor:
-    total = torch.zeros(part.size, dtype=torch.float64)
-    for member in part.members:
-        total += weigh(_member_score(member, values))
-    return total
+def _sum(part: Part, terms: list[Tensor]) -> Tensor:
+    return sum(terms, torch.zeros(part.size, dtype=torch.float64))
 
 
 def _member_score(member: Member, values: Values) -> Tensor:
@@ -148,10 +191,6 @@ def _member_score(member: Member, values: Values) -> Tensor:
     else:
         channel = weight.sum((0, 2, 3))
     return channel[torch.tensor(member.channels)].sum(1)
-
-
-def _plain(score: Tensor) -> Tensor:
-    return score
 
 
 def _normalised(score: Tensor) -> Tensor:

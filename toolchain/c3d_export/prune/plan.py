@@ -1,29 +1,33 @@
-"""The plan of a pruning: every width now and then, before a single weight is touched."""
+"""The plan of a pruning: every width and layer now and then, before a single weight is touched."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..core.errors import OptionError
-from ..models.network import Codec
-from ..models.spec import BLOCK_CHANNELS, PATCH_CHANNELS, PLANES, CodecSpec
-from .cost import Cost, cost_of
-from .graph import trace
-from .groups import Width, widths_of
-from .importance import Importance
-from .search import MAX_SHARE, fit, slimmed, smallest
-from .target import target_widths
-from .widths import TRANSFORMS, is_transform, with_widths
+from ..models.spec import CodecSpec
+from .cost import Cost, LayerCost
+from .groups import FIXED, HYPER, LATENTS, PIXELS, Width
+from .search import smallest
+from .timing import WAYS, Clock
+from .widths import TRANSFORMS, is_transform
 
 Widths = Mapping[str, int]
 
+PRIOR = "prior"
+REASONS: Mapping[str, str] = {
+    LATENTS: "streams, tables and known answers hang on their number",
+    HYPER: "tables and known answers hang on their number",
+    PIXELS: "those of 8x8 patches and of 16x16 blocks",
+    PRIOR: "h_a, h_s, g_cp and g_ep get their widths from a target size alone",
+}
+"""Why something cannot shrink."""
+
 
 class Row(NamedTuple):
-    """One row of a table. kmacs: thousands of MACs per pixel of the layers that a width touches;
-    layers between two widths count in both rows."""
+    """A width now and then (0: the residual block is left out). kmacs: thousands of MACs per pixel
+    of the layers that a width touches; layers between two widths count in both rows."""
 
     name: str
     now: int
@@ -33,34 +37,62 @@ class Row(NamedTuple):
     note: str
 
 
-@dataclass(frozen=True)
-class PlannedWidth:
-    """A width now and then (0: the residual block is left out); macs as in `groups.Width`."""
+class LayerRow(NamedTuple):
+    """A layer now and then: channels, thousands of MACs per pixel, milliseconds with what follows
+    it (an addition, a pixel shuffle), None where nothing was measured. note: what of it cannot
+    shrink, in keys of REASONS."""
 
     name: str
-    now: int
-    then: int
-    macs_now: float
-    macs_then: float
+    inputs_now: int
+    inputs_then: int
+    outputs_now: int
+    outputs_then: int
+    kmacs_now: float
+    kmacs_then: float
+    ms_now: float | None
+    ms_then: float | None
     note: str
 
-    def row(self) -> Row:
-        now, then = self.macs_now / 1000, self.macs_then / 1000
-        return Row(self.name, self.now, self.then, now, then, self.note)
+
+@dataclass(frozen=True)
+class Milliseconds:
+    """Of the networks on one host. now, then: by transform. host: as in `latency.Latency`."""
+
+    host: Mapping[str, str]
+    now: Mapping[str, float]
+    then: Mapping[str, float]
+
+    def ways(self) -> dict[str, tuple[float, float]]:
+        """Of "encode" and "decode": now, then."""
+        return _ways(self.now, self.then)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON values, for the history of a network."""
+        ways = {way: {"now": now, "then": then} for way, (now, then) in self.ways().items()}
+        return {"host": {**self.host}, "now": {**self.now}, "then": {**self.then}, **ways}
+
+
+def _ways(now: Mapping[str, float], then: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """By way: the sums over the networks that it runs."""
+    run = {way: [name for name in now if name not in absent] for way, absent in WAYS.items()}
+    return {way: (sum(now[n] for n in names), sum(then[n] for n in names))
+            for way, names in run.items()}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Plan:
-    """before, after: the specs. widths: one record per width that may shrink; kept: what may not,
-    and why. macs_now, macs_then: MACs per pixel by transform (g_a, g_s, h_a, h_s, g_cp, g_ep).
+    """before, after: the specs. rows: one per width that may shrink. layers: all of them, in the
+    order of the network. macs_now, macs_then: MACs per pixel by transform (g_a, g_s, h_a, h_s,
+    g_cp, g_ep). ms: the same in milliseconds, where measured.
     """
 
     before: CodecSpec
     after: CodecSpec
-    widths: tuple[PlannedWidth, ...]
-    kept: tuple[PlannedWidth, ...]
+    rows: tuple[Row, ...]
+    layers: tuple[LayerRow, ...]
     macs_now: Mapping[str, float]
     macs_then: Mapping[str, float]
+    ms: Milliseconds | None = None
 
     @property
     def ratio(self) -> float:
@@ -68,136 +100,77 @@ class Plan:
         now = sum(self.macs_now[transform] for transform in TRANSFORMS)
         return 1.0 - sum(self.macs_then[transform] for transform in TRANSFORMS) / now
 
+    def macs_of_ways(self) -> dict[str, tuple[float, float]]:
+        """MACs per pixel of "encode" and "decode": now, then."""
+        return _ways(self.macs_now, self.macs_then)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Every width then."""
+        return {row.name: row.then for row in self.rows}
+
     @property
     def dropped(self) -> tuple[str, ...]:
         """Inner widths of the residual blocks that are left out."""
-        return tuple(width.name for width in self.widths if width.then == 0)
-
-    def rows(self) -> list[Row]:
-        """The whole plan as a table: what shrinks, then what cannot."""
-        return [width.row() for width in (*self.widths, *self.kept)]
+        return tuple(row.name for row in self.rows if row.then == 0)
 
 
-def plan(
-    model: Codec,
-    ratio: float | None = None,
-    target_macs: float | None = None,
-    target_spec: CodecSpec | None = None,
-    multiple: int = 8,
-    *,
-    importance: Importance | None = None,
-    name: str | None = None,
-) -> Plan:
-    """What to cut to reach one of three goals. Give exactly one.
-
-    ratio: share of the MACs of g_a and g_s to remove, 0 <= ratio < 1. target_macs: MACs per
-    pixel of the whole network, at most. target_spec: a spec of the family with smaller widths,
-    also in h_a, h_s and g_ep, and with as many or fewer residual blocks; `importance` then
-    chooses the blocks to leave out (without it: the last ones).
-    multiple: widths that shrink become multiples of it (int8 kernels), at least 16.
-    name: the new spec's; else the target's, or the model's own.
-    Raises OptionError where a goal cannot be reached, and says what could.
-    """
-    if [ratio, target_macs, target_spec].count(None) != 2:
-        raise OptionError("give exactly one of ratio, target_macs and target_spec")
-    if multiple < 1:
-        raise OptionError(f"widths cannot be multiples of {multiple}; 8 suits the int8 kernels")
-    graph = trace(copy.deepcopy(model))
-    widths = widths_of(graph)
-    cost, now = cost_of(graph, widths), {width.name: width.now for width in widths}
-    if target_spec is not None:
-        then = target_widths(model.spec, target_spec, multiple, importance)
-        name = name or target_spec.name
-    elif ratio is not None:
-        then = _by_ratio(cost, now, ratio, multiple)
-    else:
-        then = _by_macs(cost, now, target_macs or 0.0, multiple)
-    after = with_widths(model.spec, then).renamed(name or model.spec.name)
-    return _plan(model.spec, after, cost, widths, then, multiple)
-
-
-def _by_ratio(cost: Cost, now: Widths, ratio: float, multiple: int) -> dict[str, int]:
-    if not 0.0 <= ratio < 1.0:
-        raise OptionError(f"ratio {ratio} is no share of MACs: choose 0 or more and below 1")
-    full = cost.of_transforms(now)
-    then = fit(now, cost.of_transforms, full * (1.0 - ratio), multiple)
-    if then is None:
-        most = 1.0 - cost.of_transforms(slimmed(now, MAX_SHARE, multiple)) / full
-        raise OptionError(
-            f"ratio {ratio} is out of reach: the smallest widths remove {most:.3f} (the linear "
-            "paths stay); choose less, or train a smaller network"
-        )
-    return then
-
-
-def _by_macs(cost: Cost, now: Widths, target: float, multiple: int) -> dict[str, int]:
-    then = fit(now, cost.total, target, multiple) if target > 0 else None
-    if then is None:
-        least = cost.total(slimmed(now, MAX_SHARE, multiple))
-        raise OptionError(
-            f"{target} MACs per pixel are out of reach: with the smallest widths in g_a and g_s "
-            f"{least:.0f} remain; choose more, or train a smaller network"
-        )
-    return then
-
-
-def _plan(
+def describe(
     before: CodecSpec,
     after: CodecSpec,
     cost: Cost,
     widths: list[Width],
     then: Widths,
-    multiple: int,
+    step: int,
+    clock: Clock | None,
 ) -> Plan:
+    """The plan from `before` to `after`, whose widths are `then`."""
     now = {width.name: width.now for width in widths}
-    planned = tuple(
-        PlannedWidth(
-            w.name,
-            w.now,
-            then[w.name],
-            w.macs,
-            cost.of_layers(w.layers, then),
-            _note(w.name, w.now, then[w.name], multiple),
+    rows = tuple(
+        Row(
+            *(w.name, w.now, then[w.name], w.macs / 1000),
+            cost.of_layers(w.layers, then) / 1000,
+            _note(w.name, w.now, then[w.name], step),
         )
         for w in widths
     )
-    kept = _kept(before, cost, now, then)
-    return Plan(before, after, planned, kept, cost.by_transform(now), cost.by_transform(then))
+    layers = tuple(_layer_row(layer, now, then, clock) for layer in cost.layers)
+    macs = cost.by_transform(now), cost.by_transform(then)
+    return Plan(before, after, rows, layers, *macs, _milliseconds(clock, now, then))
 
 
-def _note(name: str, now: int, then: int, multiple: int) -> str:
+def _milliseconds(clock: Clock | None, now: Widths, then: Widths) -> Milliseconds | None:
+    if clock is None:
+        return None
+    times = clock.by_transform(now), clock.by_transform(then)
+    return Milliseconds(clock.latency.host, *times)
+
+
+def _note(name: str, now: int, then: int, step: int) -> str:
     if then == 0:
         return "residual block left out"
     if then < now:
-        return "smallest width" if then <= smallest(now, multiple) else ""
+        return "smallest width" if then <= smallest(now, step) else ""
     if not is_transform(name):
-        return "kept: part of the prior, a small share of the MACs"
-    return "kept: already at the smallest width" if now <= smallest(now, multiple) else "kept"
+        return f"kept: {PRIOR}"
+    return "kept: already at the smallest width" if now <= smallest(now, step) else "kept"
 
 
-_LATENT_LAYERS = (
-    *("g_a.head", "g_a.linear", "h_a.conv1", "h_s.mean", "h_s.index", "g_cp.latents"),
-    *("g_cp.mean", "g_cp.index", "g_ep.latents", "g_ep.mean", "g_ep.index"),
-    *("g_s.enter", "g_s.pixels"),
-)
+def _layer_row(layer: LayerCost, now: Widths, then: Widths, clock: Clock | None) -> LayerRow:
+    inputs, outputs = zip(layer.channels(now), layer.channels(then), strict=True)
+    kmacs = layer.macs(now) / 1000, layer.macs(then) / 1000
+    note = _layer_note(layer, outputs[1])
+    if clock is None:
+        return LayerRow(layer.path, *inputs, *outputs, *kmacs, None, None, note)
+    ms = clock.layer(layer, now), clock.layer(layer, then)
+    return LayerRow(layer.path, *inputs, *outputs, *kmacs, *ms, note)
 
 
-def _kept(spec: CodecSpec, cost: Cost, now: Widths, then: Widths) -> tuple[PlannedWidth, ...]:
-    entries = (
-        ("latents", spec.latents, _LATENT_LAYERS, "streams, tables and known answers hang on it"),
-        ("hyper", spec.hyper, ("h_a.conv2", "h_s.conv1"), "tables and known answers hang on it"),
-        ("planes", PLANES, (), "inputs that tell the rate point"),
-        ("patch", PATCH_CHANNELS, ("g_a.patch", "g_s.correction"), "pixels of an 8x8 patch"),
-        (
-            "block",
-            BLOCK_CHANNELS,
-            ("g_a.linear", "g_s.pixels"),
-            "pixels of a 16x16 block: the linear paths are the transform codec itself",
-        ),
-    )
-    return tuple(
-        PlannedWidth(
-            name, width, width, cost.of_layers(paths, now), cost.of_layers(paths, then), note
-        )
-        for name, width, paths, note in entries
-    )
+def _layer_note(layer: LayerCost, outputs: int) -> str:
+    if outputs == 0:
+        return "left out"
+    sides = (("in", layer.inputs.fixed), ("out", layer.outputs.fixed))
+    fixed = [f"{side}: {FIXED[layer.path, side]}" for side, channels in sides if channels]
+    if not fixed and layer.transform not in TRANSFORMS:
+        return PRIOR
+    return ", ".join(fixed)

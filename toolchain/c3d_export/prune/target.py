@@ -8,15 +8,16 @@ from .importance import Importance
 from .search import MIN_WIDTH
 from .widths import block_path, check_fixed, is_block, spec_widths
 
+MULTIPLE = 8
+"""Of which a target's widths must be. Those of the sizes are multiples of 16, which are faster."""
 
-def target_widths(
-    now: CodecSpec, target: CodecSpec, multiple: int, importance: Importance | None
-) -> dict[str, int]:
+
+def target_widths(now: CodecSpec, target: CodecSpec, importance: Importance) -> dict[str, int]:
     """Widths by the names of `now`; 0 for the residual blocks that the target has not.
 
-    importance: chooses those blocks, the least important first; without it the last ones go.
+    importance: chooses those blocks, the least important first.
     Raises OptionError where the target is wider or deeper, differs in what must stay, or has a
-    width that is below 16 or no multiple of `multiple`.
+    width that is below 16 or no multiple of 8.
     """
     check_fixed(now, target)
     old, new = spec_widths(now), spec_widths(target)
@@ -24,7 +25,7 @@ def target_widths(
     for trunk in ("g_a.high", "g_a.low", "g_s.high", "g_s.low"):
         then.update(_block_widths(trunk, _inner(trunk, old), _inner(trunk, new), importance))
     for name, width in then.items():
-        _check(name, old[name], width, multiple)
+        _check(name, old[name], width)
     return {name: then[name] for name in old}
 
 
@@ -33,7 +34,7 @@ def _inner(trunk: str, widths: dict[str, int]) -> dict[str, int]:
 
 
 def _block_widths(
-    trunk: str, old: dict[str, int], new: dict[str, int], importance: Importance | None
+    trunk: str, old: dict[str, int], new: dict[str, int], importance: Importance
 ) -> dict[str, int]:
     if len(new) > len(old):
         raise OptionError(
@@ -46,20 +47,18 @@ def _block_widths(
     return widths
 
 
-def _best_blocks(names: list[str], count: int, importance: Importance | None) -> list[str]:
-    if importance is None:
-        return names[:count]
+def _best_blocks(names: list[str], count: int, importance: Importance) -> list[str]:
     totals = importance.totals
     # A stable sort: of equals the first are kept.
     best = sorted(names, key=lambda name: -totals[name])[:count]
     return [name for name in names if name in best]
 
 
-def _check(name: str, now: int, then: int, multiple: int) -> None:
+def _check(name: str, now: int, then: int) -> None:
     if then > now:
         raise OptionError(f"the target has {then} channels in {name}, the network {now}")
-    if 0 < then < now and (then < MIN_WIDTH or then % multiple):
+    if 0 < then < now and (then < MIN_WIDTH or then % MULTIPLE):
         raise OptionError(
-            f"the target has {then} channels in {name}: choose a multiple of {multiple}, "
+            f"the target has {then} channels in {name}: choose a multiple of {MULTIPLE}, "
             f"{MIN_WIDTH} or more"
         )
