@@ -39,6 +39,13 @@ def test_an_image_comes_back_as_the_codec_decodes_it(
     assert np.array_equal(read_image(image), expected)
 
 
+def test_effort_is_the_encoders(run: Run, bundle: Path, images: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "a.c3s"
+    done = run("encode", images / "a.png", "-o", stream, "--codec", bundle, "--effort", 2)
+    assert done.exit_code == 0
+    assert stream.read_bytes() == open_codec(bundle).encode(read_image(images / "a.png"), effort=2)
+
+
 def test_raw_frames_pass_through_pipes(run: Run, bundle: Path, frame: Frame) -> None:
     raw = frame.tobytes() * 2
     coded = run("encode", "-", "--size", "64x48", "-o", "-", "--codec", bundle, stdin=raw)

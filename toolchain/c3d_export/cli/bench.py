@@ -14,6 +14,7 @@ from .output import note, print_json, print_table, progress
 from .settings import (
     PATH,
     device_option,
+    effort_option,
     find_workspace,
     flavour_option,
     shared,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @device_option
 @flavour_option
 @threads_option
+@effort_option
 @shared()
 def bench(
     codecs: tuple[str, ...],
@@ -67,6 +69,7 @@ def bench(
     device: str,
     flavours: tuple[str, ...],
     threads: int,
+    effort: int,
     as_json: bool,
 ) -> None:
     """Time the encoding and decoding of frames: median and p99 milliseconds, by stage.
@@ -85,7 +88,7 @@ def bench(
     pixels, others = _frames(sizes, frame), find_baselines(baselines)
     names = codecs or (None,)
     opened = [
-        open_allowed(bundle_path(find_workspace(), name), device, flavours, threads)
+        open_allowed(bundle_path(find_workspace(), name), device, flavours, threads, effort)
         for name in names
     ]
     rows, rivals = [], []

@@ -24,7 +24,14 @@ from .files import (
 from .lookup import bundle_path
 from .opening import open_allowed
 from .output import note, print_json, progress
-from .settings import device_option, find_workspace, flavour_option, shared, threads_option
+from .settings import (
+    device_option,
+    effort_option,
+    find_workspace,
+    flavour_option,
+    shared,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from ..runtime.codec import Codec
@@ -42,6 +49,7 @@ SUFFIX = ".c3s"
 @device_option
 @flavour_option
 @threads_option
+@effort_option
 @shared()
 def encode(
     inputs: tuple[str, ...],
@@ -52,6 +60,7 @@ def encode(
     device: str,
     flavours: tuple[str, ...],
     threads: int,
+    effort: int,
     as_json: bool,
 ) -> None:
     """Encode images (PNG, WebP, JPEG; files or folders), or raw RGB frames on stdin as `-`.
@@ -66,7 +75,7 @@ def encode(
     _check(inputs, out, size, as_json)
     raw = inputs == (STANDARD,)
     files = [] if raw else _images(inputs)
-    opened = open_allowed(bundle_path(find_workspace(), codec), device, flavours, threads)
+    opened = open_allowed(bundle_path(find_workspace(), codec), device, flavours, threads, effort)
     job = _Job(opened, quality, out)
     if raw:
         job.frames(_raw_frames(size or ""))

@@ -11,7 +11,7 @@ from ..core.errors import LibraryMissingError, MissingInputError, OptionError, P
 from .files import make_folder
 from .lookup import bundle_path
 from .output import note, print_json, print_table, progress
-from .settings import PATH, device_option, find_workspace, shared, threads_option
+from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
 
 if TYPE_CHECKING:
     from ..evaluate.baselines import Baseline
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Folder of the reports.")
 @device_option
 @threads_option
+@effort_option
 @shared()
 def evaluate(
     codec: str | None,
@@ -35,6 +36,7 @@ def evaluate(
     out: Path,
     device: str,
     threads: int,
+    effort: int,
     as_json: bool,
 ) -> None:
     """Measure rate, distortion and time of a codec and its baselines; CSV, JSON and a table.
@@ -51,7 +53,8 @@ def evaluate(
 
     paths, others = _frames(folder), find_baselines(baselines)
     chosen = _numbers(qualities)
-    opened = open_codec(bundle_path(find_workspace(), codec), device, threads=threads)
+    path = bundle_path(find_workspace(), codec)
+    opened = open_codec(path, device, threads=threads, effort=effort)
     rates = len(chosen or opened.qualities) + sum(len(item.ladder) for item in others)
     make_folder(out)
     rows: list[Row] = []

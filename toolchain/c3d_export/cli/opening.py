@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ..runtime.codec import Codec
 
 
-def open_allowed(path: Path, device: str, flavours: tuple[str, ...], threads: int) -> Codec:
+def open_allowed(
+    path: Path, device: str, flavours: tuple[str, ...], threads: int, effort: int = 1
+) -> Codec:
     """flavours: those that may be used, in order; none for the device's default and no other.
 
     Raises as `open_codec`.
@@ -24,7 +26,7 @@ def open_allowed(path: Path, device: str, flavours: tuple[str, ...], threads: in
     with warnings.catch_warnings():
         # Python's own report of a warning has two lines and names a file.
         warnings.simplefilter("ignore", C3DWarning)
-        codec = open_codec(path, device, flavour=flavours or None, threads=threads)
+        codec = open_codec(path, device, flavour=flavours or None, threads=threads, effort=effort)
     for refusal in codec.refused:
         note(f"note: {passed_over(codec, refusal)}")
     return codec

@@ -75,6 +75,14 @@ device_option = click.option(
     default="cpu",
     help="Where the networks run; never another one than asked for.",
 )
+effort_option = click.option(
+    "--effort",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Looks of the encoder at what it codes: 2 takes three times as long, for smaller files.",
+)
 flavour_option = click.option(
     "--flavour",
     "flavours",

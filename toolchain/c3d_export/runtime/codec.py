@@ -24,6 +24,7 @@ from .framestream import FrameStream
 from .geometry import PLANES, Bytes, Geometry, Prior, Step, Symbols
 from .images import Frame, check_frame
 from .passes import Passes
+from .refine import EFFORTS, check_effort
 from .sessions import Refusal, SessionOptions, Sessions, session_choices
 from .slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from .stream import (
@@ -35,6 +36,11 @@ from .stream import (
     parse_stream,
     require_codec,
 )
+
+Latent = NDArray[np.float32]
+Hyper = tuple[Bytes, Prior]
+"""What h_s gives: features, and the prior of the first step."""
+_NONE = np.empty((0, 0, 0), np.int16)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Codec:
     """Encodes and decodes with one bundle; safe to share by threads.
 
     qualities: rate points, 1 (smallest) to N. id: identity of the bundle, 8 bytes. refused: the
-    allowed flavours that `open_codec` passed over, since they compute other numbers here.
+    allowed flavours that `open_codec` passed over, since they compute other numbers here. effort:
+    of an encoder that is told nothing else.
     """
 
     def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
@@ -60,6 +67,7 @@ class Codec:
         options = options or SessionOptions()
         self.sessions = Sessions(bundle, options)
         self.refused: tuple[Refusal, ...] = ()
+        self.effort = EFFORTS.start
         self._workers = Workers(options.threads)
         self.passes = Passes(bundle, self._workers)
         a = bundle.arrays
@@ -76,13 +84,14 @@ class Codec:
     def qualities(self) -> range:
         return range(1, self.bundle.qualities + 1)
 
-    def encode(self, frame: Frame, quality: int | None = None) -> bytes:
+    def encode(self, frame: Frame, quality: int | None = None, effort: int | None = None) -> bytes:
         """frame: uint8 (H, W, 3) RGB -> a `.c3s` stream; quality: one of `qualities`.
 
-        Raises FrameShapeError and UnknownQualityError.
+        effort: one of EFFORTS (`refine.py` says what it buys), None for the codec's own. Every
+        host decodes the stream alike. Raises FrameShapeError, UnknownQualityError and OptionError.
         """
         row = self._row(quality)
-        latents = self._latents(frame, row)
+        latents = self._latents(frame, row, self._looks(effort))
         return pack_stream(
             quality=row + 1,
             width=frame.shape[1],
@@ -99,26 +108,45 @@ class Codec:
             parts.append(Part(symbols, indexes, rows))
         return encode_slices(self._tables, parts, slice_count(rows * columns), self._workers)
 
-    def latents(self, frame: Frame, quality: int) -> Latents:
+    def latents(self, frame: Frame, quality: int, effort: int | None = None) -> Latents:
         """What `encode` codes, before the entropy coder; raises as `encode`."""
-        kept = self._latents(frame, self._row(quality))
+        kept = self._latents(frame, self._row(quality), self._looks(effort))
         symbols = tuple(array.copy() for array in kept.symbols)
         indexes = tuple(array.copy() for array in kept.indexes)
         return Latents(kept.z, symbols, indexes, kept.v.copy())
 
-    def _latents(self, frame: Frame, row: int) -> Latents:
+    def _latents(self, frame: Frame, row: int, looks: int = 0) -> Latents:
         """As `latents`, in arrays that the next frame overwrites."""
         frame = np.ascontiguousarray(check_frame(frame))
         geometry = Geometry(frame.shape[0], frame.shape[1])
-        y, z = self._analyse(frame, geometry, row)
-        v = self.passes.no_latents(geometry)
-        features, prior = self._hyper(z, geometry, row)
-        coded = []
-        for step in Step:
-            prior = self._context(step, geometry, row, features, v) if step else prior
-            coded.append(self.passes.quantize(step, geometry, row, y, prior, v))
+        sums = self.sessions.run("g_a", self.passes.unshuffle(frame, geometry))
+        y, z = self._analyse(sums, geometry, row)
+        hyper = self._hyper(z, geometry, row)
+        for _ in range(looks):
+            self._refine(y, sums["linear_sum"], hyper, geometry, row)
+        coded, v, _ = self._quantize(y, hyper, geometry, row)
         symbols, indexes = zip(*coded, strict=True)
         return Latents(z, symbols, indexes, v)
+
+    def _quantize(
+        self, y: Latent, hyper: Hyper, g: Geometry, row: int, *, fine: bool = False
+    ) -> tuple[list[tuple[Symbols, Bytes]], Bytes, Symbols]:
+        """Symbols and table indexes of the three steps; v; with `fine` what g_s sees of it too."""
+        features, prior = hyper
+        v, coded, finer = self.passes.no_latents(g), [], _NONE
+        for step in Step:
+            prior = self._context(step, g, row, features, v) if step else prior
+            coded.append(self.passes.quantize(step, g, row, y, prior, v))
+            if fine:
+                finer = self.passes.dequantize(step, g, row, coded[-1][0], prior[0], v)
+        return coded, v, finer
+
+    def _refine(self, y: Latent, sums: Latent, hyper: Hyper, g: Geometry, row: int) -> None:
+        """Moves y in place to where the decoded frame is nearer to the frame (`refine.py`)."""
+        _, v, fine = self._quantize(y, hyper, g, row, fine=True)
+        shown = self._synthesise(v, fine, g, row)
+        seen = self.sessions.run("g_a", self.passes.unshuffle(shown, g))["linear_sum"]
+        self.passes.refine(v, fine, sums, seen, y, g)
 
     def decode(self, data: Data) -> Frame:
         """A stream of this bundle -> uint8 (H, W, 3) RGB; raises a leaf of StreamError."""
@@ -140,14 +168,16 @@ class Codec:
         codec = self._single
         return FrameStream(codec.decode if decode else codec.encode, workers, depth)
 
-    def encode_batch(self, frames: Iterable[Frame], quality: int | None = None) -> list[bytes]:
+    def encode_batch(
+        self, frames: Iterable[Frame], quality: int | None = None, effort: int | None = None
+    ) -> list[bytes]:
         """The streams of many frames, of any sizes, in their order; raises as `encode`.
 
         Frames go side by side through `stream`: stacked into one tensor they would take as long
         (docs/performance.md), and would have to be of one size.
         """
         with self.stream() as stream:
-            return list(stream.map((frame, quality) for frame in frames))
+            return list(stream.map((frame, quality, effort) for frame in frames))
 
     def decode_batch(self, streams: Iterable[Data]) -> list[Frame]:
         """The frames of many streams in their order; raises as `decode`."""
@@ -162,7 +192,9 @@ class Codec:
         # On CUDA threads of the host compute nothing, and other sessions would hold weights twice.
         if own.device == "cuda" or own.threads == 1:
             return self
-        return Codec(self.bundle, replace(own, flavour=self.sessions.flavour, threads=1))
+        single = Codec(self.bundle, replace(own, flavour=self.sessions.flavour, threads=1))
+        single.effort = self.effort
+        return single
 
     def _row(self, quality: int | None) -> int:
         chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
@@ -173,8 +205,13 @@ class Codec:
             )
         return int(chosen) - 1
 
-    def _analyse(self, frame: Frame, g: Geometry, row: int) -> tuple[NDArray[np.float32], Symbols]:
-        sums = self.sessions.run("g_a", self.passes.unshuffle(frame, g))
+    def _looks(self, effort: int | None) -> int:
+        """How often the encoder looks at the decoded frame."""
+        return check_effort(self.effort if effort is None else effort) - EFFORTS.start
+
+    def _analyse(
+        self, sums: dict[str, NDArray[Any]], g: Geometry, row: int
+    ) -> tuple[Latent, Symbols]:
         y, activity = self.passes.latents(sums, g, row)
         z = self.sessions.run("h_a", {"activity": activity})["z"]
         return y, z.astype(np.int16) - np.int16(128)
@@ -226,16 +263,20 @@ def open_codec(
     *,
     flavour: str | Sequence[str] | None = None,
     threads: int = 0,
+    effort: int = 1,
 ) -> Codec:
     """Opens a bundle and checks on this host that it computes what it computed when exported.
 
     device: "cpu" or "cuda"; never another one than asked for. flavour: "qlinear" or "float", None
     for the device's default; of several, the first whose known answers hold is used, and each one
-    before it is told of by a C3DWarning and in `refused`. threads: 0 for all cores.
+    before it is told of by a C3DWarning and in `refused`. threads: 0 for all cores. effort: of the
+    encoder, see `Codec.encode`.
     Raises a leaf of BundleError, HostError (KnownAnswerError where no flavour agrees) or
     OptionError; MissingInputError for a path that cannot be opened.
     """
     from .known import open_first
 
-    choices = session_choices(device, flavour, threads)
-    return open_first(read_bundle(path), choices)
+    choices, effort = session_choices(device, flavour, threads), check_effort(effort)
+    codec = open_first(read_bundle(path), choices)
+    codec.effort = effort
+    return codec

@@ -21,6 +21,7 @@ from .bundle import Bundle
 from .copies import extra_runs, fine_channels, spread_channels
 from .geometry import BLOCK, PLANES, Bytes, Geometry, Prior, Step, Symbols, step_grid
 from .images import Frame
+from .refine import refined
 from .scratch import Scratch
 from .slices import Workers
 
@@ -29,7 +30,7 @@ LEAST: Final = 1000
 """Places of the latents' grid in a band: a thread takes some 50 microseconds to begin."""
 NAMES: Final = (
     *("unshuffle", "latents", "no_latents", "known", "indexes", "quantize", "dequantize"),
-    *("spread", "shuffle"),
+    *("refine", "spread", "shuffle"),
 )
 """The methods of `Passes`, which a stopwatch times."""
 
@@ -165,6 +166,23 @@ class Passes:
 
         self._each(g, work)
         return fine
+
+    def refine(
+        self,
+        v: Bytes,
+        fine: Symbols,
+        sums: NDArray[Any],
+        seen: NDArray[Any],
+        y: NDArray[np.float32],
+        g: Geometry,
+    ) -> None:
+        """y (h, w, M) as `refine.refined` moves it, in place."""
+
+        def work(band: Band) -> None:
+            scale = self._arrays["linear_scale"]
+            y[band] = refined(v[band], fine[band], sums[band], seen[band], scale)
+
+        self._each(g, work)
 
     def spread(self, v: Bytes, fine: Symbols, g: Geometry, row: int) -> dict[str, Bytes]:
         """The two inputs of g_s."""
