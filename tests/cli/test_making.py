@@ -76,12 +76,12 @@ def test_from_frames_to_a_bundle(run: Run, toy: Path, tmp_path: Path) -> None:
     again = run("train", *TOY, "--steps", "2")
     assert (again.exit_code, "--force" in line_of(again.stderr)) == (2, True)
 
-    planned = run("prune", *TOY, "--ratio", "0.2", "--plan", "--json", "--size", "64x64")
+    planned = run("prune", *TOY, "--ratio", "0.15", "--plan", "--json", "--size", "64x64")
     assert planned.exit_code == 0
     assert json.loads(planned.stdout)["ratio"] >= 0.2
     assert "pruning" not in load_saved(toy / "models" / "toy-xsmall").state
-    assert "g_a" in run("prune", *TOY, "--ratio", "0.2").stdout
-    twice = run("prune", *TOY, "--ratio", "0.2")
+    assert "g_a" in run("prune", *TOY, "--ratio", "0.15").stdout
+    twice = run("prune", *TOY, "--ratio", "0.15")
     assert (twice.exit_code, "--force" in twice.stderr) == (2, True)
 
     assert run("finetune", *TOY, *SHORT, "--steps", "1").exit_code == 0
@@ -110,7 +110,7 @@ def test_a_shipped_bundle_is_pruned_where_nothing_was_trained(
 ) -> None:
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "generic-xsmall.c3b").write_bytes(bundle_data)
-    assert run("prune", *TOY, "--ratio", "0.2").exit_code == 0
+    assert run("prune", *TOY, "--ratio", "0.15").exit_code == 0
     state = load_saved(toy / "models" / "toy-xsmall").state
     assert state["parents"][0]["stage"] == "bundle"
 
@@ -158,7 +158,7 @@ def test_a_network_is_tuned_by_a_teacher(run: Run, toy: Path) -> None:
     short = *SHORT, "--steps", "1"
     assert run("train", *TOY, *short).exit_code == 0
     shutil.copytree(toy / "models" / "toy-xsmall", toy / "models" / "full")
-    assert run("prune", *TOY, "--ratio", "0.2").exit_code == 0
+    assert run("prune", *TOY, "--ratio", "0.15").exit_code == 0
     how = "--teacher", "full", "--decay", "late", "--average", "0.5"
     done = run("finetune", *TOY, *short, *how, "--teacher-weight", "0.25")
     assert done.exit_code == 0, done.stderr

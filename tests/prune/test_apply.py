@@ -185,7 +185,7 @@ def test_foreign_plans_histories_and_importances_are_refused(
     shared_model: Codec, importance: Importance, everything: Pruned
 ) -> None:
     _, pruned, history = everything
-    made = Planner(shared_model, importance).by_ratio(0.2)
+    made = Planner(shared_model, importance).by_ratio(0.15)
     with pytest.raises(OptionError, match="plan again"):
         prune_codec(pruned, made, importance)
     with pytest.raises(OptionError, match="plan again"):

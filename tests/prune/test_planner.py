@@ -44,7 +44,8 @@ def test_a_ratio_removes_at_least_its_share_and_little_more(small: Planner, rati
     assert made.macs_then == pytest.approx(then)
     removed = 1 - (then["g_a"] + then["g_s"]) / (now["g_a"] + now["g_s"])
     assert made.ratio == pytest.approx(removed)
-    assert ratio <= removed < ratio + 0.01
+    # The last thing to go may be a whole residual block.
+    assert ratio <= removed < ratio + 0.04
 
 
 def test_a_ratio_leaves_latents_and_prior_alone(small: Planner) -> None:
@@ -170,7 +171,7 @@ def test_a_step_of_nothing_is_refused(shared_model: Codec) -> None:
         (replace(XSMALL, g_ep=96), "96 channels in g_ep"),
         (replace(XSMALL, latents=256), "latents"),
         (replace(XSMALL, base=40), "base"),
-        (replace(XSMALL, h_a=60), "multiple of 8"),
+        (replace(XSMALL, h_a=44), "multiple of 8"),
         (replace(XSMALL, h_a=8), "16 or more"),
         (replace(XSMALL, g_s=StageSpec(48, (56,), 96, (64,))), "g_s.high_inner.0"),
     ],

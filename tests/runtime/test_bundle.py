@@ -46,7 +46,7 @@ def _npy(array: NDArray[Any], *, allow_pickle: bool = False) -> bytes:
 
 def test_a_good_bundle(tiny_bundle: Bundle, tiny_bytes: bytes, tiny_path: Path) -> None:
     assert tiny_bundle.name == "tiny"
-    assert (tiny_bundle.qualities, tiny_bundle.latents, tiny_bundle.hyper) == (8, 448, 64)
+    assert (tiny_bundle.qualities, tiny_bundle.latents, tiny_bundle.hyper) == (8, 640, 64)
     assert tiny_bundle.id.hex() == sha256_bytes(unpack_archive(tiny_bytes)[MANIFEST])[:16]
     assert tiny_bundle.graphs.keys() == {(g, f) for g in GRAPHS for f in FLAVOURS}
     assert tiny_bundle.arrays.keys() == ARRAYS.keys()
@@ -201,10 +201,10 @@ def test_files_that_numpy_would_also_open_or_choke_on(tiny_bytes: bytes, repack:
     header = b"{'descr': '<i4', 'fortran_order': False, 'shape': (%s), }"
     huge = header % b"1099511627776, 4"
     deep = header % (b"-" * 9000 + b"1,")
-    opened = header % b"((8, 448"
+    opened = header % b"((8, 640"
     heads = (huge, deep, opened)
     forged = [b"\x93NUMPY\x01\x00" + len(h).to_bytes(2, "little") + h for h in heads]
-    zeroed = step.replace(b"(8, 448)", b"(0, 448)")
+    zeroed = step.replace(b"(8, 640)", b"(0, 640)")
     for data in (b"", b"PK\x03\x04", archive.getvalue(), step[:-1], step + b"\0", *forged, zeroed):
         with pytest.raises(BundleMemberError):
             parse_bundle(repack(tiny_bytes, {"arrays/step.npy": data}))
