@@ -171,7 +171,7 @@ def test_a_step_of_nothing_is_refused(shared_model: Codec) -> None:
         (replace(XSMALL, g_ep=96), "96 channels in g_ep"),
         (replace(XSMALL, latents=256), "latents"),
         (replace(XSMALL, base=40), "base"),
-        (replace(XSMALL, h_a=44), "multiple of 8"),
+        (replace(XSMALL, h_a=28), "multiple of 8"),
         (replace(XSMALL, h_a=8), "16 or more"),
         (replace(XSMALL, g_s=StageSpec(48, (56,), 96, (64,))), "g_s.high_inner.0"),
     ],

@@ -113,7 +113,7 @@ def _size(
 ) -> CodecSpec:
     # Latent widths are common to all sizes: one trained network is slimmed to each of them, and
     # pruning keeps y and z (the tables and known answers hang on them).
-    return CodecSpec(name, 640, 80, 64, 8, g_a, g_s, 48, h_s, g_ep)
+    return CodecSpec(name, 640, 80, 64, 8, g_a, g_s, 32, h_s, g_ep)
 
 
 # g_a's trunk is thin: without all that it adds .03 dB are lost at .5 bpp, without g_s's correction
@@ -121,9 +121,9 @@ def _size(
 SIZES: dict[str, CodecSpec] = {
     spec.name: spec
     for spec in (
-        _size("xsmall", _stage(32, 1, 64, 1), _stage(48, 4, 96, 3), (64, 64, 64), 64),
-        _size("small", _stage(48, 2, 96, 1), _stage(96, 8, 192, 6), (64, 96, 96), 96),
-        _size("median", _stage(64, 2, 128, 1), _stage(160, 10, 192, 6), (64, 96, 96), 96),
+        _size("xsmall", _stage(32, 1, 64, 1), _stage(48, 4, 96, 3), (48, 64, 64), 64),
+        _size("small", _stage(48, 2, 96, 1), _stage(96, 8, 192, 6), (48, 96, 96), 96),
+        _size("median", _stage(64, 2, 128, 1), _stage(160, 10, 192, 6), (48, 96, 96), 96),
         _size("large", _stage(96, 3, 192, 2), _stage(256, 16, 384, 8), (192, 256, 256), 160),
     )
 }
