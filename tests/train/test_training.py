@@ -13,6 +13,7 @@ from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec, quality_lambdas
 from c3d_export.train.checkpoint import load_model
 from c3d_export.train.crops import Pool, sample_batch
+from c3d_export.train.decay import DECAYS
 from c3d_export.train.loop import Progress, Trainer, distortion
 
 MakeTrainer = Callable[..., Trainer]
@@ -133,14 +134,17 @@ def test_every_parameter_learns(make_trainer: MakeTrainer) -> None:
     assert still == []
 
 
-def test_the_learning_rate_rises_and_fades(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(steps=100, warmup=10, learning_rate=0.1)
+@pytest.mark.parametrize("decay", DECAYS)
+def test_the_learning_rate_rises_and_fades(make_trainer: MakeTrainer, decay: str) -> None:
+    trainer = make_trainer(steps=100, warmup=10, learning_rate=0.1, decay=decay)
     rates = []
     for step in range(101):
         trainer.step = step
         rates.append(trainer.learning_rate())
     assert rates[0] == pytest.approx(0.01)
-    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert max(rates) == pytest.approx(0.1, rel=0.1)
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+    middle = {"cosine": 0.05, "linear": 0.05, "late": 0.1}
+    assert rates[50] == pytest.approx(middle[decay], rel=0.01)

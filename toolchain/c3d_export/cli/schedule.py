@@ -25,6 +25,10 @@ class Schedule:
     minutes: float | None
     quantize_from: float
     learning_rate: float
+    decay: str
+    average: float
+    teacher: str | None
+    teacher_weight: float
     batch: int
     crop: int
     seed: int
@@ -53,8 +57,12 @@ class Schedule:
     def text(self, steps: int) -> str:
         measured = "" if self.minutes is None else f" (--minutes {self.minutes:g})"
         shape = f"--batch {self.batch} --crop {self.crop} --device {self.device}"
-        rate = f"--learning-rate {self.learning_rate} --quantize-from {self.quantize_from}"
-        return f"--steps {steps}{measured} {rate} {shape} --seed {self.seed}"
+        rate = f"--learning-rate {self.learning_rate} --decay {self.decay}"
+        kept = f"--quantize-from {self.quantize_from} --average {self.average}"
+        taught = ""
+        if self.teacher is not None:
+            taught = f" --teacher {self.teacher} --teacher-weight {self.teacher_weight}"
+        return f"--steps {steps}{measured} {rate} {kept}{taught} {shape} --seed {self.seed}"
 
 
 def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F], F]:
@@ -65,6 +73,16 @@ def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F]
         click.option("--quantize-from", type=float, default=quantize_from, show_default=True,
                      metavar="SHARE", help="Share of the steps before integer simulation."),
         click.option("--learning-rate", type=float, default=learning_rate, show_default=True),
+        click.option("--decay", type=click.Choice(["cosine", "linear", "late"]), default="cosine",
+                     show_default=True, help="How the learning rate falls to zero."),
+        click.option("--average", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.998,
+                     show_default=True, metavar="DECAY",
+                     help="Of the moving average of the weights, which is what is kept."),
+        click.option("--teacher", metavar="NAME",
+                     help="A model of the workspace whose pictures to come near to."),
+        click.option("--teacher-weight", type=click.FloatRange(0.0, 1.0), default=0.5,
+                     show_default=True, metavar="W",
+                     help="Share of the error that is against the teacher's picture."),
         click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True),
         click.option("--crop", type=click.IntRange(min=64), default=256, show_default=True),
         click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu",
@@ -96,6 +114,9 @@ def configs(
             learning_rate=s.learning_rate,
             warmup=max(1, min(100, steps // 10)),
             hyper_warmup=min(400, steps // 10) if fresh else 0,
+            average=s.average,
+            decay=s.decay,
+            teacher_weight=0.0 if s.teacher is None else s.teacher_weight,
             device=s.device,
             quantize_from=quantize_step(s.quantize_from, steps),
         )

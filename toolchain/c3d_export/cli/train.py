@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..train.loop import Progress, TrainConfig, Trainer
     from ..train.service import SavedModel, TrainingFrames
+    from ..train.teacher import Teacher
 
 _TRAIN_STEPS = 20_000
 _TUNE_STEPS = 2_000
@@ -108,19 +109,22 @@ class _Job:
     ) -> None:
         from ..train import service
 
+        teacher = _teacher(workspace, self.schedule.teacher, start)
         if self.schedule.resume:
-            trainer = service.resume_run(self.folder, frames)
+            trainer = service.resume_run(self.folder, frames, teacher)
         else:
-            config = self._config(start, frames)
+            config = self._config(start, frames, teacher)
             network = start.network
             force = self.schedule.force
-            trainer = service.start_run(self.folder, network, config, frames, force)
+            trainer = service.start_run(self.folder, network, config, frames, force, teacher)
         tuned = service.SavedModel(self._finish(trainer), self._state(trainer, start, frames))
         path = service.save(workspace.model(self.name), tuned)
         (self.folder / service.CHECKPOINT_FILE).unlink(missing_ok=True)
         _tell(path, self.name, trainer, as_json)
 
-    def _config(self, start: SavedModel, frames: TrainingFrames) -> TrainConfig:
+    def _config(
+        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None
+    ) -> TrainConfig:
         from ..train import service
         from ..train.loop import TrainConfig
 
@@ -131,7 +135,7 @@ class _Job:
         if s.minutes is not None:
             model, pools = start.network, frames.pools
             share = s.quantize_from
-            steps = service.steps_for_minutes(model, make(steps), pools, s.minutes, share)
+            steps = service.steps_for_minutes(model, make(steps), pools, s.minutes, share, teacher)
             note(f"{s.minutes:g} minutes are {steps} steps")
         return make(steps)
 
@@ -163,6 +167,17 @@ class _Job:
             "history": trainer.history,
             "parents": service.lineage(start.state),
         }
+
+
+def _teacher(workspace: Workspace, name: str | None, student: SavedModel) -> Teacher | None:
+    if name is None:
+        return None
+    from ..train.service import MODEL_FILE
+    from ..train.teacher import Teacher, check_teacher
+
+    network = load_network(workspace, name).network
+    check_teacher(network.spec, student.network.spec)
+    return Teacher.of(network, workspace.model(name) / MODEL_FILE)
 
 
 def _games(workspace: Workspace, game: str | None, games: str | None) -> list[str]:

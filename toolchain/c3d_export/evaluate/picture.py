@@ -7,6 +7,8 @@
 |  original   |  ours ...   |      the crop twice as large, pixel for pixel
 |  jpeg ...   |  avif ...   |
 +---------------------------+
+
+For pages that have less room: the lower part alone, the crops in their own size.
 """
 
 from __future__ import annotations
@@ -51,15 +53,20 @@ class Crop(NamedTuple):
 
 
 def side_by_side(
-    original: Frame, entries: Sequence[tuple[str, Frame]], crop: Crop | None = None
+    original: Frame,
+    entries: Sequence[tuple[str, Frame]],
+    crop: Crop | None = None,
+    *,
+    actual_size: bool = False,
 ) -> Frame:
     """The original with the crop marked, and the crop of it and of every entry, magnified.
 
     Frames are uint8 (height, width, 3) RGB of one size; an entry is a caption (such as
     "ours  0.31 bpp  34.2 dB") and a decoded frame. The crop is `find_detail` of the original where
     None is given. The magnification repeats pixels and smooths nothing; the whole frame is scaled
-    down only where it is wider than the tiles below it. Raises FrameShapeError for frames of
-    different sizes, OptionError for a crop outside the frame.
+    down only where it is wider than the tiles below it. actual_size: the crops alone, one pixel
+    for one pixel. Raises FrameShapeError for frames of different sizes, OptionError for a crop
+    outside the frame.
     """
     crop = find_detail(original) if crop is None else _check_crop(original, crop)
     tiles = [("original", original), *entries]
@@ -69,8 +76,11 @@ def side_by_side(
                 f"{label} has the shape {frame.shape}, the original {original.shape}; decode it"
                 " from the same frame"
             )
-    bars = [_captioned(_magnified(frame, crop), label) for label, frame in tiles]
+    times = 1 if actual_size else MAGNIFICATION
+    bars = [_captioned(_magnified(frame, crop, times), label) for label, frame in tiles]
     grid = _grid(bars, _columns(len(bars)))
+    if actual_size:
+        return np.array(grid)
     height, width = original.shape[:2]
     caption = f"original {width}x{height}, crop {crop.width}x{crop.height} at {crop.x}, {crop.y}"
     overview = _captioned(_overview(original, crop, grid.width), caption, grid.width)
@@ -122,9 +132,9 @@ def _columns(count: int) -> int:
     return min(count, 2 if count <= 4 else 3)
 
 
-def _magnified(frame: Frame, crop: Crop) -> Image.Image:
+def _magnified(frame: Frame, crop: Crop, times: int) -> Image.Image:
     part = frame[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
-    return Image.fromarray(part.repeat(MAGNIFICATION, 0).repeat(MAGNIFICATION, 1))
+    return Image.fromarray(part.repeat(times, 0).repeat(times, 1))
 
 
 def _overview(original: Frame, crop: Crop, max_width: int) -> Image.Image:

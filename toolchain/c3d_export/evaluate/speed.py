@@ -6,7 +6,6 @@ all cores busy, single calls have the least latency: both are measured.
 
 from __future__ import annotations
 
-import ctypes
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
+# Whoever times calls it first. With a codec of ours open, whose arrays lie at the top of the heap,
+# glibc would else hand back the others' buffers, and their page faults would be taken for their
+# speed: JPEG decoded in 8.0 instead of 1.8 ms, JPEG XL encoded in 17 instead of 10.
+from ..core.heap import keep_freed_memory as keep_freed_memory
 from ..runtime.codec import Codec
 from ..runtime.images import Frame
 from .baselines import Baseline, at_bpp
@@ -24,11 +27,6 @@ from .stopwatch import CODER, OTHER, PASSES, Stopwatch
 STAGES: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHER)
 
 Advance = Callable[[], None]
-
-# Of glibc's malloc.h: bytes from which on the top of the heap goes back to the kernel, and from
-# which on an array comes from there alone. Both count: with the first alone nothing is gained.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-MOST_KEPT: Final = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -122,21 +120,6 @@ def time_baseline(baseline: Baseline, frame: Frame, target_bpp: float, repeat: i
     encode, decode = (_summary([{"total": t} for t in each]) for each in times)
     height, width = frame.shape[:2]
     return SpeedRow(baseline.name, width, height, len(data), encode, decode)
-
-
-def keep_freed_memory() -> bool:
-    """Has glibc keep what is freed, instead of handing it back to the kernel after each call.
-
-    With a codec of ours open, whose arrays lie at the top of the heap, it would else hand back the
-    others' buffers, and their page faults would be taken for their speed: JPEG decoded in 8.0
-    instead of 1.8 ms, JPEG XL encoded in 17 instead of 10 (docs/performance.md). Returns whether
-    it took effect: other C libraries have no such switch.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return all(mallopt(option, MOST_KEPT) for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD))
 
 
 def _calls(repeat: int, call: Callable[[], object]) -> list[float]:

@@ -30,9 +30,11 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .crops import Crops, Pool, sample_crops
-from .optimizer import MuonAdam, layer_factors, make_optimizer, set_learning_rate
+from .decay import DECAYS
+from .optimizer import MuonAdam, laid_out, layer_factors, make_optimizer, set_learning_rate
 from .ranges import fill_ranges
 from .revive import revive
+from .teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class TrainConfig:
     """steps: length of the run. batch: crops a step. crop: pixels a side, a multiple of 64.
 
     learning_rate: relative to each layer's size (`train/optimizer.py`), after `warmup` steps,
-    falling to zero along a cosine. hyper_warmup: steps over which z's rate enters the loss.
+    falling to zero by `decay` (`train/decay.py`). hyper_warmup: steps over which z's rate enters
+    the loss. teacher_weight: share of the distortion, 0..1, that is measured against the picture
+    of a teacher instead of the frame.
     quantize_from: first step in the integer simulation (`steps` or more: never). average: decay
     of the moving average of weights, which is what is kept. precision: "bfloat16" or "float32".
     device: where the network trains, "cpu" or "cuda".
@@ -56,6 +60,8 @@ class TrainConfig:
     quantize_from: int = 1 << 30
     clip: float = 2.0
     average: float = 0.998
+    decay: str = "cosine"
+    teacher_weight: float = 0.0
     memory: float = 0.98
     save_every: int = 200
     precision: str = "bfloat16"
@@ -87,33 +93,21 @@ def distortion(output: Output, frame: Tensor) -> Tensor:
     return squared_error(output.x_hat, frame)
 
 
-def _laid_out(value: Tensor, reference: Tensor) -> Tensor:
-    """A copy in the memory layout of `reference`, which checkpoints do not keep.
-
-    Sums depend on the order in memory.
-    """
-    return torch.empty_like(reference.detach()).copy_(value)
-
-
-def _optimizer_state(
-    parameter: Tensor, prefix: str, tensors: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """The state of one parameter, of which `step` is a number and stays on the host."""
-    state = {}
-    for name, value in tensors.items():
-        if name.startswith(prefix):
-            key = name.removeprefix(prefix)
-            state[key] = value.clone() if key == "step" else _laid_out(value, parameter)
-    return state
-
-
 class Trainer:
     """Holds everything that a checkpoint holds; `run` advances it."""
 
     def __init__(
-        self, model: Codec, config: TrainConfig, pools: list[Pool], path: Path | None
+        self,
+        model: Codec,
+        config: TrainConfig,
+        pools: list[Pool],
+        path: Path | None,
+        teacher: Teacher | None = None,
     ) -> None:
         self.model = model.to(config.device)
+        self.teacher = teacher
+        if teacher is not None:
+            teacher.network.to(config.device)
         self.config, self.pools, self.path = config, pools, path
         unfold_gains(self.model, self._crops(0).pixels)
         self.factors = layer_factors(model)
@@ -136,13 +130,13 @@ class Trainer:
         return make_optimizer(self.model, self.factors, dtype)
 
     @staticmethod
-    def resume(path: Path, pools: list[Pool]) -> Trainer:
+    def resume(path: Path, pools: list[Pool], teacher: Teacher | None = None) -> Trainer:
         """Continues a run to the numbers that it would have reached uninterrupted."""
         checkpoint = load_checkpoint(path)
         model = restore_model(checkpoint)
         try:
             config = TrainConfig(**checkpoint.state["config"])
-            trainer = Trainer(model, config, pools, path)
+            trainer = Trainer(model, config, pools, path, teacher)
             trainer._restore(checkpoint)
         except (KeyError, TypeError) as error:
             raise CheckpointError(
@@ -157,21 +151,17 @@ class Trainer:
         self.optimizer = self._make_optimizer()
         self.balance.restore(tensors)
         self.average = {
-            name: _laid_out(tensors[f"average.{name}"], value)
+            name: laid_out(tensors[f"average.{name}"], value)
             for name, value in self.model.state_dict().items()
         }
-        for name, parameter in self.model.named_parameters():
-            if state := _optimizer_state(parameter, f"optimizer.{name}.", tensors):
-                self.optimizer.state[parameter] = state
+        self.optimizer.restore(tensors)
 
     def save(self) -> None:
         if self.path is None:
             return
         tensors = model_tensors(self.model)
         tensors.update({f"average.{k}": v for k, v in self.average.items()})
-        for name, parameter in self.model.named_parameters():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value.detach().clone()
+        tensors.update(self.optimizer.tensors())
         tensors.update(self.balance.tensors())
         on_host = {name: tensor.cpu() for name, tensor in tensors.items()}
         save_checkpoint(self.path, Checkpoint(self._state(), on_host))
@@ -187,7 +177,7 @@ class Trainer:
 
     def learning_rate(self) -> float:
         c = self.config
-        fade = 0.5 + 0.5 * math.cos(math.pi * self.step / c.steps)
+        fade = DECAYS[c.decay](self.step / c.steps)
         return c.learning_rate * min(1.0, (self.step + 1) / c.warmup) * fade
 
     def _qualities(self) -> Tensor:
@@ -204,8 +194,18 @@ class Trainer:
         bpp = (output.bits_y + output.bits_z) / pixels
         # A hyperprior that costs bits before it is of use is switched off for good.
         ramp = min(1.0, (self.step + 1) / max(1, self.config.hyper_warmup))
-        loss = self.lambdas[quality] * mse + (output.bits_y + ramp * output.bits_z) / pixels
+        error = self._distilled(mse, output, frame)
+        loss = self.lambdas[quality] * error + (output.bits_y + ramp * output.bits_z) / pixels
         return self.balance.weigh(loss, quality, crops.frames).mean(), mse.detach(), bpp.detach()
+
+    def _distilled(self, mse: Tensor, output: Output, frame: Tensor) -> Tensor:
+        """(B,) squared errors against the frame and the teacher's picture, by their weights."""
+        weight = self.config.teacher_weight
+        if self.teacher is None or weight == 0.0:
+            return mse
+        with self._precision():
+            picture = self.teacher.picture(frame, self._qualities())
+        return (1.0 - weight) * mse + weight * distortion(output, picture)
 
     def train_step(self) -> tuple[float, float, float]:
         """One step; returns mean loss ratio, bpp and MSE of its crops."""
@@ -235,10 +235,13 @@ class Trainer:
             recenter(self.model, means, self.average)
 
     def _run(self, frame: Tensor) -> Output:
-        enabled = self.config.precision == "bfloat16"
-        with torch.autocast(frame.device.type, torch.bfloat16, enabled=enabled):
+        with self._precision():
             output: Output = self.model(frame, self._qualities())
         return output
+
+    def _precision(self) -> torch.autocast:
+        enabled = self.config.precision == "bfloat16"
+        return torch.autocast(self.config.device, torch.bfloat16, enabled=enabled)
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -13,7 +13,7 @@ the trunks. One absolute learning rate would either destroy the former or freeze
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -83,6 +83,14 @@ def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     return (x.mT if tall else x).float()
 
 
+def laid_out(value: Tensor, reference: Tensor) -> Tensor:
+    """A copy in the memory layout of `reference`, which checkpoints do not keep.
+
+    Sums depend on the order in memory.
+    """
+    return torch.empty_like(reference.detach()).copy_(value)
+
+
 class MuonAdam(torch.optim.Optimizer):
     """One parameter per group; group["muon"] says by which rule it moves.
 
@@ -111,6 +119,24 @@ class MuonAdam(torch.optim.Optimizer):
             self._muon(alike)
         if adam:
             self._adam(adam)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps, on the device where it is."""
+        return {
+            f"optimizer.{group['name']}.{key}": value.detach().clone()
+            for group in self.param_groups
+            for key, value in self.state.get(group["params"][0], {}).items()
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes from `tensors` what is its own."""
+        for group in self.param_groups:
+            (parameter,), prefix = group["params"], f"optimizer.{group['name']}."
+            for name in filter(lambda name: name.startswith(prefix), tensors):
+                key, value = name.removeprefix(prefix), tensors[name]
+                # The number of steps is no weight, and stays on the host.
+                own = value.clone() if key == "step" else laid_out(value, parameter)
+                self.state[parameter][key] = own
 
     def _states(self, parameters: list[Tensor], name: str) -> list[Tensor]:
         """Of each parameter one tensor of its state, zero at first."""

@@ -28,6 +28,7 @@ from ..models.spec import SIZES, CodecSpec
 from .checkpoint import load_checkpoint, restore_model, save_model
 from .crops import Pool
 from .loop import Report, TrainConfig, Trainer
+from .teacher import Teacher
 
 # Frames are held in memory as pixels: 1,500 of 720p fill it. More games share it evenly.
 MAX_FRAME_BYTES: Final = 4096 * MIB
@@ -121,7 +122,12 @@ def quantize_step(share: float, steps: int) -> int:
 
 
 def steps_for_minutes(
-    model: Codec, config: TrainConfig, pools: list[Pool], minutes: float, share: float
+    model: Codec,
+    config: TrainConfig,
+    pools: list[Pool],
+    minutes: float,
+    share: float,
+    teacher: Teacher | None = None,
 ) -> int:
     """The steps that fit into so many minutes, measured on a throw-away copy of the network.
 
@@ -129,7 +135,7 @@ def steps_for_minutes(
     """
     if not minutes > 0:
         raise OptionError(f"--minutes {minutes} must be more than 0")
-    trial = Trainer(copy.deepcopy(model), _trial(config), pools, None)
+    trial = Trainer(copy.deepcopy(model), _trial(config), pools, None, teacher)
     trial.model.train()
     plain, quantized = _seconds(trial, 3), _seconds(trial, 3)
     return max(1, int(minutes * 60.0 / (share * plain + (1.0 - share) * quantized)))
@@ -149,7 +155,12 @@ def _seconds(trainer: Trainer, count: int) -> float:
 
 
 def start_run(
-    folder: Path, model: Codec, config: TrainConfig, frames: TrainingFrames, force: bool
+    folder: Path,
+    model: Codec,
+    config: TrainConfig,
+    frames: TrainingFrames,
+    force: bool,
+    teacher: Teacher | None = None,
 ) -> Trainer:
     """A new run in `folder`; raises OptionError where one is unfinished there, unless forced."""
     path = folder / CHECKPOINT_FILE
@@ -159,12 +170,16 @@ def start_run(
         )
     make_folder(folder)
     path.unlink(missing_ok=True)
-    write_bytes_atomic(folder / _RUN_FILE, jsonio.dumps({"frames": frames.to_json()}))
-    return Trainer(model, config, frames.pools, path)
+    notes = {"frames": frames.to_json(), "teacher": teacher and teacher.digest}
+    write_bytes_atomic(folder / _RUN_FILE, jsonio.dumps(notes))
+    return Trainer(model, config, frames.pools, path, teacher)
 
 
-def resume_run(folder: Path, frames: TrainingFrames) -> Trainer:
-    """Continues the run in `folder`; raises OptionError where there is none, or other frames."""
+def resume_run(folder: Path, frames: TrainingFrames, teacher: Teacher | None = None) -> Trainer:
+    """Continues the run in `folder`.
+
+    Raises OptionError where there is none, or one with other frames or another teacher.
+    """
     path, notes = folder / CHECKPOINT_FILE, folder / _RUN_FILE
     if not path.exists() or not notes.exists():
         raise OptionError(f"{folder} has no checkpoint to resume; leave --resume out")
@@ -174,7 +189,12 @@ def resume_run(folder: Path, frames: TrainingFrames) -> Trainer:
             f"the frames are not those that {folder} was started with; bring them back, or start"
             " over with --force"
         )
-    return Trainer.resume(path, frames.pools)
+    if started.get("teacher") != (teacher and teacher.digest):
+        raise OptionError(
+            f"{folder} was started with another --teacher, or with none; give the same, or start"
+            " over with --force"
+        )
+    return Trainer.resume(path, frames.pools, teacher)
 
 
 def finish(trainer: Trainer, report: Report | None) -> Codec:
