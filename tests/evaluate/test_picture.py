@@ -121,3 +121,12 @@ def test_other_sizes_and_crops_are_refused() -> None:
     for crop in (Crop(-1, 0, 9, 9), Crop(632, 0, 9, 9), Crop(0, 352, 9, 9), Crop(0, 0, 0, 9)):
         with pytest.raises(OptionError, match="not inside"):
             side_by_side(_grey(), [], crop)
+
+
+def test_in_actual_size_there_are_the_crops_alone() -> None:
+    frames = [_noise(seed) for seed in range(4)]
+    entries = list(zip("abc", frames[1:], strict=True))
+    picture = side_by_side(frames[0], entries, Crop(40, 30, 250, 120), actual_size=True)
+    assert picture.shape == (2 * (120 + 36) + 16, 2 * 250 + 16, 3)
+    for frame in frames:
+        assert _contains(picture, frame[30:150, 40:290])
