@@ -51,7 +51,7 @@ def test_a_trunk_couples_its_entry_its_blocks_and_its_exit(parts: dict[str, Part
 
 @pytest.mark.parametrize(
     ("part", "layer", "width"),
-    [("g_s.high", "g_s.up", 48), ("h_s.0", "h_s.conv1", 64), ("h_s.1", "h_s.conv2", 64)],
+    [("g_s.high", "g_s.up", 48), ("h_s.0", "h_s.conv1", 48), ("h_s.1", "h_s.conv2", 64)],
 )
 def test_a_channel_after_a_pixel_shuffle_has_four_outputs_before_it(
     parts: dict[str, Part], part: str, layer: str, width: int
