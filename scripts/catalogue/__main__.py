@@ -64,13 +64,14 @@ def _jobs(options: Options) -> int:
 
 
 def _show_plan(options: Options) -> None:
-    from catalogue.rounds import own_bundles, planned, waits_of
+    from catalogue.rounds import continued_of, planned
+    from catalogue.tree import needs
 
     networks = planned(options.training)
-    own = own_bundles(networks, options.exported)
-    waits = waits_of(networks, own, options.training)
+    continued = continued_of(networks, options.exported, options.training)
+    waits = needs(networks, continued, teachers=options.training.teacher)
     for network in networks:
-        goes_on = network.name in own and not options.training.fresh
+        goes_on = network.name in continued
         start = (
             "its bundle" if goes_on else " ".join(filter(None, (network.origin, network.parent)))
         )
@@ -102,7 +103,8 @@ def _train(options: Options, lock: int) -> tuple[Callable[[], None] | None, int]
 
     def job(name: str) -> dict[str, Any]:
         network = networks[name]
-        return builder.build(network, found.own.get(name), found.minutes_of(network))
+        minutes, goes_on = found.minutes_of(network), name in found.continued
+        return builder.build(network, found.own.get(name), minutes, goes_on=goes_on)
 
     def told(name: str, outcome: dict[str, Any]) -> None:
         say(f"{name}: {outcome['outcome']}, {outcome['reason']}")

@@ -49,18 +49,26 @@ class Builder:
     command: str
     say: Callable[[str], None]
 
-    def build(self, network: Network, own: str | None, minutes: float | None) -> Json:
+    def build(
+        self, network: Network, own: str | None, minutes: float | None, *, goes_on: bool
+    ) -> Json:
         """own: digest of the network's own bundle when the round began, None where it had none.
 
+        minutes: of training; None where steps are given. goes_on: from its own bundle.
         Returns {"outcome": TAKEN, KEPT or INEXACT, ...}. Raises C3DError where a step failed; the
         same call goes on there.
         """
-        return _Build(self, network, own, minutes).run()
+        return _Build(self, network, own, minutes, goes_on).run()
 
 
 class _Build:
     def __init__(
-        self, builder: Builder, network: Network, own: str | None, minutes: float | None
+        self,
+        builder: Builder,
+        network: Network,
+        own: str | None,
+        minutes: float | None,
+        goes_on: bool,
     ) -> None:
         self.b, self.network, self.own, self.minutes = builder, network, own, minutes
         self.folder = builder.folder / network.name
@@ -68,7 +76,7 @@ class _Build:
         self.ledger = Ledger(self.folder)
         self.candidate = self.work / CANDIDATE
         self.target = builder.exported / f"{network.name}.c3b"
-        b = builder
+        b, own = builder, own if goes_on else None
         self.start = Start(network, own, b.training, b.frames, b.exported, self.work, self._command)
 
     def run(self) -> Json:

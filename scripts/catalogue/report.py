@@ -21,7 +21,7 @@ def markdown(catalogue: Mapping[str, Any]) -> str:
     parts = [
         "# Catalogue",
         _written_by(catalogue),
-        "## Goals",
+        "## Beside others",
         _goals_text(),
         _goals(catalogue),
         "## Measured with",
@@ -45,7 +45,7 @@ def _goals_text() -> str:
     return (
         f"BD-rate in percent on the test frames, over {low} to {high} bpp, PSNR of RGB: how many"
         " more bytes a codec of ours needs than the other for the same picture. Below 0 it needs"
-        " fewer, and the goal is met (bold). Milliseconds are of one 1280x720 frame at the rate"
+        " fewer (bold). Milliseconds are of one 1280x720 frame at the rate"
         f" point nearest to {RATE} bpp."
     )
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from c3d_export.core.digest import sha256_file
 from c3d_export.core.errors import C3DError, OptionError
+from catalogue.family import family_of_bundle, family_of_size
 from catalogue.frames import Frames
 from catalogue.ledger import Json, key_of, read, write
 from catalogue.options import Training
@@ -26,12 +27,14 @@ FAILED: Final = "failed"
 class Round:
     """One pass over the networks. own: digests of the bundles that it began with, by name.
 
+    continued: names of those that go on from their own bundle.
     minutes: of training for one part (`Network.weight`); None where steps are given.
     """
 
     folder: Path
     networks: tuple[Network, ...]
     own: Mapping[str, str]
+    continued: frozenset[str]
     waits: Mapping[str, set[str]]
     minutes: float | None
 
@@ -101,28 +104,36 @@ def own_bundles(networks: Sequence[Network], exported: Path) -> dict[str, str]:
     return {name: sha256_file(path) for name, path in paths.items() if path.is_file()}
 
 
-def waits_of(
-    networks: Sequence[Network], own: Mapping[str, str], training: Training
-) -> dict[str, set[str]]:
-    continued = set() if training.fresh else set(own)
-    return needs(networks, continued, teachers=training.teacher)
+def continued_of(networks: Sequence[Network], exported: Path, training: Training) -> list[str]:
+    """Names of the networks that go on from their own bundle: those of today's family."""
+    if training.fresh:
+        return []
+    paths = {network: exported / f"{network.name}.c3b" for network in networks}
+    return [
+        network.name
+        for network, path in paths.items()
+        if path.is_file() and family_of_bundle(path) == family_of_size(network.size)
+    ]
 
 
 def _begin(training: Training, exported: Path, jobs: int) -> Json:
     networks = planned(training)
     own = own_bundles(networks, exported)
+    continued = continued_of(networks, exported, training)
     minutes = training.minutes
     if minutes is not None:
         weights = {network.name: float(network.weight) for network in networks}
-        minutes /= makespan(weights, waits_of(networks, own, training), jobs)
-    return {"own": own, "minutes_of_one_part": minutes}
+        waits = needs(networks, continued, teachers=training.teacher)
+        minutes /= makespan(weights, waits, jobs)
+    return {"own": own, "continued": continued, "minutes_of_one_part": minutes}
 
 
 def _round(folder: Path, training: Training, begun: Json) -> Round:
     networks = planned(training)
-    own: dict[str, str] = begun["own"]
-    waits = waits_of(networks, own, training)
-    return Round(folder, networks, own, waits, begun["minutes_of_one_part"])
+    continued = frozenset(begun["continued"])
+    waits = needs(networks, continued, teachers=training.teacher)
+    minutes = begun["minutes_of_one_part"]
+    return Round(folder, networks, begun["own"], continued, waits, minutes)
 
 
 def run_all(

@@ -61,7 +61,6 @@ def _measure(bundle: Path, frame: Path, runner: Runner, folder: Path) -> Json:
         "bpp": round(row["bpp"], 4),
         "encode_ms": round(row["encode"]["median_ms"], 2),
         "decode_ms": round(row["decode"]["median_ms"], 2),
-        "resident_mb": round(row["resident_mb"]),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from c3d_export.core.digest import sha256_file
 from c3d_export.core.errors import MissingModelError, ValidationError
 from c3d_export.train.service import MODEL_FILE
+from catalogue.family import Family, family_of_bundle, family_of_size
 from catalogue.frames import Frames
 from catalogue.ledger import Json, make_folder
 from catalogue.options import Training
@@ -24,7 +25,7 @@ START: Final = "start"
 
 @dataclass(frozen=True)
 class Start:
-    """own: digest of the network's own bundle when the round began, None where it had none.
+    """own: digest of the network's own bundle, None where it does not go on from that.
 
     work: the workspace, which is emptied. command: runs a line of `c3d-export` in it.
     """
@@ -40,7 +41,7 @@ class Start:
     @property
     def derived(self) -> bool:
         """Whether the network begins as the tree has it, and not with its own bundle."""
-        return self.own is None or self.training.fresh
+        return self.own is None
 
     @property
     def source(self) -> str | None:
@@ -71,12 +72,19 @@ class Start:
         return sha256_file(path)
 
     def _teacher(self) -> Json | None:
-        """A larger network teaches where there is one; a catalogue may have small ones only."""
+        """A larger network teaches, where there is one of the same family."""
         name = self.network.teacher
-        if name is None or not self.training.teacher:
-            return None
         path = self.exported / f"{name}.c3b"
-        return {"name": name, "bundle": sha256_file(path)} if path.is_file() else None
+        if name is None or not self.training.teacher or not path.is_file():
+            return None
+        if family_of_bundle(path) != self._family():
+            return None
+        return {"name": name, "bundle": sha256_file(path)}
+
+    def _family(self) -> Family | None:
+        if self.source is None:
+            return family_of_size(self.network.size)
+        return family_of_bundle(self.exported / f"{self.source}.c3b")
 
     def make(self, _: str) -> Json:
         """Fills the workspace: {"start": digest of the model, "origin", "teacher", "frames"}."""

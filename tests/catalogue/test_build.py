@@ -14,7 +14,7 @@ from catalogue.commands import CommandFailedError
 from catalogue.frames import Frames
 from catalogue.ledger import Ledger
 from catalogue.restore import restore
-from catalogue.tree import Network, tree
+from catalogue.tree import tree
 
 from c3d_export.core.digest import sha256_file
 from c3d_export.core.errors import C3DError, MissingModelError
@@ -154,8 +154,11 @@ def export(builder: Builder, tiny_bytes: bytes) -> Callable[[str], str]:
     return write
 
 
-def _network(name: str) -> Network:
-    return NETWORKS[name]
+def _build(
+    builder: Builder, name: str, own: str | None = None, minutes: float | None = None
+) -> dict[str, Any]:
+    goes_on = own is not None and not builder.training.fresh
+    return builder.build(NETWORKS[name], own, minutes, goes_on=goes_on)
 
 
 def _exported(builder: Builder, name: str) -> bytes:
@@ -163,7 +166,7 @@ def _exported(builder: Builder, name: str) -> bytes:
 
 
 def test_a_new_network_from_frames(builder: Builder, player: Player) -> None:
-    outcome = builder.build(_network("generic-small"), None, None)
+    outcome = _build(builder, "generic-small")
     assert (outcome["outcome"], outcome["steps"]) == (TAKEN, 5)
     assert player.commands == ["train", "bundle", "validate"]
     line = " ".join(player.lines[0])
@@ -171,13 +174,13 @@ def test_a_new_network_from_frames(builder: Builder, player: Player) -> None:
     assert "--from" not in line
     assert _exported(builder, "generic-small") == b"candidate"
     assert not (builder.folder / "generic-small" / "work").exists()
-    assert builder.build(_network("generic-small"), None, None) == outcome
+    assert _build(builder, "generic-small") == outcome
     assert len(player.commands) == 3
 
 
 def test_the_only_game_is_trained_from_its_frames(builder: Builder, player: Player) -> None:
     (network,) = tree(("one",), ("small",))
-    assert builder.build(network, None, None)["outcome"] == TAKEN
+    assert builder.build(network, None, None, goes_on=False)["outcome"] == TAKEN
     assert " ".join(player.lines[0]).startswith("train --model small --game one --steps 5")
     assert "--game one --licence" in " ".join(player.lines[1])
 
@@ -186,7 +189,7 @@ def test_training_sees_the_training_frames_of_its_games_only(
     builder: Builder, player: Player, export: Any
 ) -> None:
     export("generic-small")
-    builder.build(_network("two-small"), None, None)
+    _build(builder, "two-small")
     assert player.seen == {"data/train", "data/train/two-48p"}
 
 
@@ -194,7 +197,7 @@ def test_a_smaller_generic_network_is_pruned_and_taught(
     builder: Builder, player: Player, export: Any
 ) -> None:
     export("generic-small")
-    builder.build(_network("generic-xsmall"), None, 2.5)
+    _build(builder, "generic-xsmall", None, 2.5)
     assert player.commands == ["prune", "train", "bundle", "validate"]
     prune = "prune --model small --games one,two --to xsmall --seed 0 --force"
     assert " ".join(player.lines[0]) == prune
@@ -209,9 +212,27 @@ def test_a_network_goes_on_from_its_own_bundle(
 ) -> None:
     own = export("one-xsmall")
     export("one-small")
-    outcome = builder.build(_network("one-xsmall"), own, None)
+    outcome = _build(builder, "one-xsmall", own)
     assert player.commands == ["finetune", "bundle", "validate"]
     assert "--from start --teacher one-small" in " ".join(player.lines[0])
+    assert (outcome["outcome"], outcome["validation"]["one"]) == (TAKEN, pytest.approx(-10))
+
+
+def test_a_bundle_of_another_family_is_no_start_and_no_teacher(
+    builder: Builder, player: Player, export: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But it stays, and the new one has to be better."""
+    own = export("one-xsmall")
+    export("one-small")
+    export("generic-xsmall")
+
+    def family(path: Path) -> tuple[str, ...]:
+        return ("other",) if path.name == "one-small.c3b" else ("today",)
+
+    monkeypatch.setattr("catalogue.start.family_of_bundle", family)
+    outcome = builder.build(NETWORKS["one-xsmall"], own, None, goes_on=False)
+    assert "--teacher" not in player.lines[0]
+    assert Ledger(builder.folder / "one-xsmall").result("start") is not None
     assert (outcome["outcome"], outcome["validation"]["one"]) == (TAKEN, pytest.approx(-10))
 
 
@@ -220,9 +241,9 @@ def test_afresh_and_without_a_teacher(builder: Builder, player: Player, export: 
     export("one-small")
     training = replace(builder.training, fresh=True, teacher=False)
     with pytest.raises(MissingModelError, match="generic-xsmall"):
-        replace(builder, training=training).build(_network("one-xsmall"), own, None)
+        _build(replace(builder, training=training), "one-xsmall", own)
     export("generic-xsmall")
-    replace(builder, training=training).build(_network("one-xsmall"), own, None)
+    _build(replace(builder, training=training), "one-xsmall", own)
     assert "--teacher" not in player.lines[0]
     start = Ledger(builder.folder / "one-xsmall").path("start").read_text("utf-8")
     assert "generic-xsmall" in start
@@ -232,7 +253,7 @@ def test_what_is_not_better_is_not_taken(builder: Builder, export: Any) -> None:
     own = export("one-small")
     meter: Any = builder.meter
     meter.factor = 1.01
-    outcome = builder.build(_network("one-small"), own, None)
+    outcome = _build(builder, "one-small", own)
     assert outcome["outcome"] == KEPT
     assert sha256_file(builder.exported / "one-small.c3b") == own
 
@@ -242,7 +263,7 @@ def test_what_is_not_exact_is_not_even_compared(
 ) -> None:
     own = export("one-small")
     player.inexact = True
-    outcome = builder.build(_network("one-small"), own, None)
+    outcome = _build(builder, "one-small", own)
     assert (outcome["outcome"], outcome["reason"]) == (INEXACT, "one bit differs")
     assert sha256_file(builder.exported / "one-small.c3b") == own
 
@@ -266,9 +287,9 @@ def test_what_was_cut_goes_on_where_it_was(
     export("generic-small")
     player.dies = dies
     with pytest.raises(KilledError):
-        builder.build(_network("generic-xsmall"), None, None)
+        _build(builder, "generic-xsmall")
     player.lines.clear()
-    assert builder.build(_network("generic-xsmall"), None, None)["outcome"] == TAKEN
+    assert _build(builder, "generic-xsmall")["outcome"] == TAKEN
     told = [line[0] + " --resume" * ("--resume" in line) for line in player.lines]
     assert told == again
 
@@ -288,10 +309,10 @@ def test_a_cut_around_the_exchange_of_the_bundle(
 
     monkeypatch.setattr(Ledger, "once", cut)
     with pytest.raises(KilledError):
-        builder.build(_network("one-small"), own, None)
+        _build(builder, "one-small", own)
     monkeypatch.setattr(Ledger, "once", once)
     count = len(player.lines)
-    outcome = builder.build(_network("one-small"), own, None)
+    outcome = _build(builder, "one-small", own)
     assert (outcome["outcome"], len(player.lines)) == (TAKEN, count)
     assert _exported(builder, "one-small") == b"candidate"
 
@@ -308,7 +329,7 @@ def test_a_bundle_that_others_exchanged_is_left_alone(
 
     monkeypatch.setattr(builder.meter, "bundle", exchange)
     with pytest.raises(C3DError, match="--new-round"):
-        builder.build(_network("one-small"), own, None)
+        _build(builder, "one-small", own)
     assert path.read_bytes() == b"theirs"
 
 
@@ -318,10 +339,10 @@ def test_without_its_work_folder_a_network_begins_again(
     own = export("one-small")
     player.dies = ("validate", "before")
     with pytest.raises(KilledError):
-        builder.build(_network("one-small"), own, None)
+        _build(builder, "one-small", own)
     shutil.rmtree(builder.folder / "one-small" / "work")
     player.lines.clear()
-    assert builder.build(_network("one-small"), own, None)["outcome"] == TAKEN
+    assert _build(builder, "one-small", own)["outcome"] == TAKEN
     assert player.commands == ["finetune", "bundle", "validate"]
 
 

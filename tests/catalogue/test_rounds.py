@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalogue.family import family_of_bundle, family_of_size
 from catalogue.frames import Frames
 from catalogue.rounds import FAILED, Round, open_round, run_all
 
@@ -66,15 +67,32 @@ def test_a_game_without_frames_is_named(begin: Any) -> None:
         begin(games=("one", "three"))
 
 
-def test_a_round_keeps_the_bundles_that_it_began_with(begin: Any, tmp_path: Path) -> None:
+def test_a_round_keeps_the_bundles_that_it_began_with(
+    begin: Any, tiny_bytes: bytes, tmp_path: Path
+) -> None:
     bundle = tmp_path / "exported" / "one-small.c3b"
-    bundle.write_bytes(b"first")
+    bundle.write_bytes(tiny_bytes)
     before = begin()
-    assert list(before.own) == ["one-small"]
+    assert (list(before.own), before.continued) == (["one-small"], {"one-small"})
     assert before.waits["one-small"] == set()
     bundle.write_bytes(b"second")
-    assert begin().own == before.own
-    assert begin(fresh=True, anew=True).waits["one-small"] == {"generic-small"}
+    assert (begin().own, begin().continued) == (before.own, before.continued)
+    bundle.write_bytes(tiny_bytes)
+    fresh = begin(fresh=True, anew=True)
+    assert (fresh.own, fresh.continued) == (before.own, set())
+    assert fresh.waits["one-small"] == {"generic-small"}
+
+
+def test_a_bundle_of_another_family_or_of_none_is_not_gone_on_from(
+    begin: Any, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert family_of_bundle(tiny_path) == family_of_size("small")
+    (tmp_path / "exported" / "one-small.c3b").write_bytes(b"no bundle")
+    (tmp_path / "exported" / "two-small.c3b").write_bytes(tiny_path.read_bytes())
+    assert begin().continued == {"two-small"}
+    monkeypatch.setattr("catalogue.rounds.family_of_size", lambda size: ("other",))
+    found = begin(anew=True)
+    assert (set(found.own), found.continued) == ({"one-small", "two-small"}, set())
 
 
 def test_minutes_are_shared_so_that_all_end_in_time(begin: Any) -> None:
