@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RATE: Final = 0.35
 SIZE: Final = "720p"
-REPEAT: Final = 20
+REPEAT: Final = 100
 
 
 def speeds(
