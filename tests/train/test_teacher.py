@@ -39,6 +39,7 @@ def test_its_picture_is_what_it_decodes(teacher: Teacher, pools: list[Pool]) -> 
     frame = sample_batch(pools, 2, 64, 0, 0)
     picture = teacher.picture(frame, QUALITY)
     assert not picture.requires_grad
+    assert teacher.network.quantized
     assert torch.equal(picture, teacher.network(frame, QUALITY).x_hat + 128.0)
     assert 2.0 < float((picture - frame).abs().mean()) < 60.0
 

@@ -21,13 +21,20 @@ from ..models.spec import CodecSpec
 
 @dataclass(frozen=True)
 class Teacher:
-    """network: in evaluation mode and without gradients. digest: SHA-256 of its file."""
+    """network: as its codec will decode: in the integer simulation, and without gradients.
+
+    Of a network that was trained for integers, the float pictures are worse: 99.0 against 92.9
+    grey levels squared of error at quality 2 of supertuxkart-small, 11.9 against 9.9 at quality 8.
+
+    digest: SHA-256 of its file.
+    """
 
     network: Codec
     digest: str
 
     @staticmethod
     def of(network: Codec, file: Path) -> Teacher:
+        network.quantize(True)
         return Teacher(network.eval().requires_grad_(False), sha256_file(file))
 
     @torch.no_grad()
