@@ -1,6 +1,6 @@
 """The layers of the package: an import points to the same layer or to a lower one.
 
-    core < runtime < data, models, train, prune, quantize < deploy, evaluate < cli
+    core < runtime < data, models, overlay, train, prune, quantize < deploy, evaluate < cli
 
 The imports are read from the sources, wherever they stand: in functions, in branches and behind
 TYPE_CHECKING too. What importing really loads is looked at in processes of their own.
@@ -44,6 +44,7 @@ LAYERS: Final = {
     "runtime": Layer(1, RUNTIME),
     "data": Layer(2, TRAINING),
     "models": Layer(2, TRAINING),
+    "overlay": Layer(2, TRAINING),
     "train": Layer(2, TRAINING),
     "prune": Layer(2, TRAINING),
     "quantize": Layer(2, TRAINING),

@@ -180,7 +180,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-teacher", action="store_true", help="no larger network teaches")
     group.add_argument("--learning-rate", type=_positive, default=0.02, metavar="X")
     group.add_argument("--quantize-from", type=float, default=0.65, metavar="SHARE")
-    group.add_argument("--batch", type=_count, default=8, metavar="N")
+    group.add_argument("--batch", type=_count, default=16, metavar="N")
     group.add_argument("--crop", type=_count, default=256, metavar="N")
     group.add_argument("--seed", type=int, default=0, metavar="N")
 

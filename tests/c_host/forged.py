@@ -22,7 +22,7 @@ Edit = Callable[[Manifest], object]
 GOOD = (GOLDEN / "tiny.c3b").read_bytes()
 
 
-def _npy(array: Any, **options: Any) -> bytes:
+def npy(array: Any, **options: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, **options)
     return buffer.getvalue()
@@ -91,13 +91,13 @@ def members(repack: Repack) -> list[bytes]:
         found.append(pack_archive({**parts, name: data[:-1] + bytes([data[-1] ^ 1])}))
     step = _array("step")
     wrong = [
-        _npy(step.astype(np.int64)),
-        _npy(step.astype(">i4")),
-        _npy(np.asfortranarray(step)),
-        _npy(step[0]),
-        _npy(step[:, :0]),
-        _npy(step[:2]),
-        _npy(np.array([{}]), allow_pickle=True),
+        npy(step.astype(np.int64)),
+        npy(step.astype(">i4")),
+        npy(np.asfortranarray(step)),
+        npy(step[0]),
+        npy(step[:, :0]),
+        npy(step[:2]),
+        npy(np.array([{}]), allow_pickle=True),
         parts["arrays/step.npy"][:-1],
         parts["arrays/step.npy"] + b"\0",
         parts["arrays/step.npy"].replace(b"(3, 32)", b"(9999999999, 9)")[:-8],
@@ -134,7 +134,7 @@ def values(repack: Repack) -> list[bytes]:
     for name, value in changes:
         array = _array(name)
         array.flat[0] = value
-        found.append(repack(GOOD, {f"arrays/{name}.npy": _npy(array)}))
+        found.append(repack(GOOD, {f"arrays/{name}.npy": npy(array)}))
     return found
 
 

@@ -9,7 +9,7 @@ import shlex
 import struct
 import subprocess
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +59,10 @@ def includes() -> list[str]:
 
 def library_sources() -> list[str]:
     """The lists of CMakeLists.txt: our own, and those that it takes from elsewhere unchanged."""
-    passes = ("native_latents.c", "native_pixels.c", "native_quantize.c")
+    names = ("fill", "latents", "overlay", "pixels", "quantize")
     found = [*(HOST / "src").glob("*.c"), *(ARITH / "src").glob("*.c")]
-    return sorted(str(path) for path in found) + [str(NATIVE / name) for name in passes]
+    passes = [NATIVE / f"native_{name}.c" for name in names]
+    return sorted(str(path) for path in found) + [str(path) for path in passes]
 
 
 def build(folder: Path, options: Sequence[str], compiler: str, sources: Sequence[str]) -> list[str]:
@@ -131,6 +132,15 @@ def status_of(error: BaseException | None) -> str:
     found = [name for name, kind in CLASSES.items() if kind == type(error).__name__]
     assert len(found) == 1, error
     return found[0]
+
+
+def status_after(call: Callable[[], object]) -> str:
+    """The name of the status that says what Python's call says."""
+    try:
+        call()
+    except errors.C3DError as error:
+        return status_of(error)
+    return "OK"
 
 
 class Driver:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+import functools
 
 import numpy as np
 import pytest
 
-from c3d_export import _arith
-from c3d_export.core.errors import C3DError
 from c3d_export.runtime.codec import Codec, open_codec
 from c3d_export.runtime.known import known_frame
-from c3d_export.runtime.stream import Stream, pack_stream, parse_stream, peek_header
+from c3d_export.runtime.stream import parse_stream, peek_header
 
-from .host import GOLDEN, Case, Driver, status_of
+from .forged_streams import flips, pack, signed
+from .host import GOLDEN, Case, Driver, status_after
 
 SMALL = (GOLDEN / "31x17-q3.c3s").read_bytes()
 
@@ -25,43 +23,7 @@ def codec() -> Codec:
 
 
 def _status(codec: Codec, data: bytes) -> str:
-    try:
-        codec.decode(data)
-    except C3DError as error:
-        return status_of(error)
-    return "OK"
-
-
-def _peek_status(data: bytes) -> str:
-    try:
-        peek_header(data)
-    except C3DError as error:
-        return status_of(error)
-    return "OK"
-
-
-def _flips(data: bytes) -> list[bytes]:
-    """Every stream with one bit changed."""
-    flipped = []
-    for bit in range(8 * len(data)):
-        changed = bytearray(data)
-        changed[bit // 8] ^= 1 << bit % 8
-        flipped.append(bytes(changed))
-    return flipped
-
-
-def _pack(stream: Stream, **changes: Any) -> bytes:
-    """The stream with other values, all checksums of bytes right."""
-    header = {k: v for k, v in dataclasses.asdict(stream.header).items() if k != "block_bytes"}
-    return pack_stream(**{**header, "slices": stream.slices, **changes})
-
-
-def _signed(offset: int, value: bytes, data: bytes = SMALL) -> bytes:
-    """The stream with other bytes in its header, whose checksum is right."""
-    changed = bytearray(data)
-    changed[offset : offset + len(value)] = value
-    changed[28:32] = _arith.crc32c(bytes(changed[:28])).to_bytes(4, "little")
-    return bytes(changed)
+    return status_after(lambda: codec.decode(data))
 
 
 def _forged() -> list[bytes]:
@@ -72,27 +34,27 @@ def _forged() -> list[bytes]:
     rng = np.random.default_rng(3)
     noise = [rng.bytes(int(rng.integers(0, 2 * len(data) + 8))) for _ in range(60)]
     noise = [bytes([b[0] % 7]) + b[1:] if b else b for b in noise]
-    streams = [_pack(good, slices=(payload,)) for payload in (*payloads, *noise)]
-    streams += [_pack(good, quality=q) for q in (1, 2, 4, 255)]
-    streams += [_pack(good, latents_crc=good.header.latents_crc ^ flip) for flip in (1, 1 << 31)]
-    streams += [_pack(good, codec_id=bytes(8))]
+    streams = [pack(good, slices=(payload,)) for payload in (*payloads, *noise)]
+    streams += [pack(good, quality=q) for q in (1, 2, 4, 255)]
+    streams += [pack(good, latents_crc=good.header.latents_crc ^ flip) for flip in (1, 1 << 31)]
+    streams += [pack(good, codec_id=bytes(8))]
     sizes = [(64, 64), (1, 1), (17, 31), (16384, 5461), (64, 16384), (20, 17)]
-    streams += [_pack(good, width=w, height=h) for w, h in sizes]
-    streams += [_pack(good, slices=wrong) for wrong in ((data, data), (data, b""), (b"",) * 255)]
+    streams += [pack(good, width=w, height=h) for w, h in sizes]
+    streams += [pack(good, slices=wrong) for wrong in ((data, data), (data, b""), (b"",) * 255)]
     headers = [(5, b"\1"), (7, b"\x80"), (6, b"\0"), (8, b"\0\0"), (10, b"\0\0"), (8, b"\1\x40")]
     headers += [(8, b"\x00\x40\x00\x40"), (20, b"\xff\xff\xff\xff"), (20, b"\0\0\0\x10")]
-    headers += [(20, b"\0\0\0\0"), (20, b"\1\0\0\0"), (4, b"\5"), (4, b"\3")]
-    streams += [_signed(*change) for change in headers]
+    headers += [(20, b"\0\0\0\0"), (20, b"\1\0\0\0"), (4, b"\5"), (4, b"\3"), (4, b"\6")]
+    streams += [signed(SMALL, *change) for change in headers]
     blocks = [b"", b"\2", b"\2\0", b"\2\1", b"\3\1" + SMALL[34:], b"\2\0" + SMALL[34:]]
     streams += [
-        _signed(20, len(block).to_bytes(4, "little"), SMALL[:32] + block) for block in blocks
+        signed(SMALL[:32] + block, 20, len(block).to_bytes(4, "little")) for block in blocks
     ]
     return [*streams, SMALL + b"\0", SMALL * 2, b"", b"\x89PNG\r\n\x1a\n" + bytes(40), bytes(64)]
 
 
 def _cases(codec: Codec) -> tuple[list[Case], list[str]]:
     """Streams to decode, with the statuses that Python's errors stand for."""
-    streams = [SMALL[:n] for n in range(len(SMALL))] + _flips(SMALL) + _forged()
+    streams = [SMALL[:n] for n in range(len(SMALL))] + flips(SMALL) + _forged()
     streams += [data[:n] for data in (SMALL,) for n in (31, 32, 33)]
     return [Case("d", data) for data in streams], [_status(codec, data) for data in streams]
 
@@ -121,9 +83,11 @@ def test_the_same_under_the_sanitizers(sanitized: Driver, codec: Codec) -> None:
 
 
 def test_peeking(driver: Driver) -> None:
-    streams = [SMALL[:n] for n in range(40)] + _flips(SMALL[:32]) + _forged()
+    streams = [SMALL[:n] for n in range(40)] + flips(SMALL[:32]) + _forged()
     answers = driver.run([Case("p", data) for data in streams])
-    assert [a.status for a in answers] == [_peek_status(data) for data in streams]
+    assert [a.status for a in answers] == [
+        status_after(functools.partial(peek_header, data)) for data in streams
+    ]
     info = driver.run([Case("p", SMALL[:32])])[0]
     assert info.text == f"31 17 3 {len(SMALL)}"
 

@@ -32,7 +32,8 @@ def good(tiny_codec: Codec, make_frame: MakeFrame) -> Stream:
 
 def _pack(stream: Stream, **changes: Any) -> bytes:
     """The stream with other values, all checksums of bytes right."""
-    header = {k: v for k, v in asdict(stream.header).items() if k != "block_bytes"}
+    header = asdict(stream.header)
+    del header["block_bytes"], header["has_overlay"]
     return pack_stream(**{**header, "slices": stream.slices, **changes})
 
 

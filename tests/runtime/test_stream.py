@@ -53,21 +53,34 @@ GOOD = pack_stream(
 HEAD = HEADER_BYTES + 2 + 2 * 8 + 4
 """Where the first slice of GOOD begins."""
 
+OVERLAID = pack_stream(
+    quality=4,
+    width=1280,
+    height=720,
+    codec_id=CODEC,
+    slices=(b"why?", b"zed"),
+    latents_crc=0x12345678,
+    overlay=b"\x2b",
+)
+"""Of version 5."""
+BOTH = pytest.mark.parametrize("good", [GOOD, OVERLAID], ids=["4", "5"])
+
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "stream-format.md"
 
 
-def _patched(offset: int, value: bytes) -> bytes:
-    """GOOD with other header bytes and the checksum that fits them."""
-    header = bytearray(GOOD[: HEADER_BYTES - 4])
+def _patched(offset: int, value: bytes, good: bytes = GOOD) -> bytes:
+    """A stream with other header bytes and the checksum that fits them."""
+    header = bytearray(good[: HEADER_BYTES - 4])
     header[offset : offset + len(value)] = value
-    return bytes(header) + struct.pack("<I", _arith.crc32c(header)) + GOOD[HEADER_BYTES:]
+    return bytes(header) + struct.pack("<I", _arith.crc32c(header)) + good[HEADER_BYTES:]
 
 
 def test_the_layout_is_the_one_of_the_specification() -> None:
     # The example there was written by hand, its checksums come from a bit-by-bit CRC-32C.
-    lines = SPECIFICATION.read_text(encoding="utf-8").splitlines()
-    example = [line for line in lines if line.startswith("    ")]
+    text = SPECIFICATION.read_text(encoding="utf-8")
+    example = [line for line in text.splitlines() if line.startswith("    ")]
     assert bytes.fromhex("".join(example)) == GOOD
+    assert bytes.fromhex(text.split("```")[1]) == OVERLAID
     assert HEADER_BYTES == 32
 
 
@@ -77,11 +90,18 @@ def test_the_layout_is_the_one_of_the_specification() -> None:
     width=st.integers(1, 16384),
     height=st.integers(1, 5461),
     codec=st.binary(min_size=8, max_size=8),
-    slices=st.lists(st.binary(max_size=40), min_size=1, max_size=255),
+    slices=st.lists(st.binary(max_size=40), min_size=1, max_size=254),
     crc=st.integers(0, 2**32 - 1),
+    overlay=st.binary(max_size=40),
 )
 def test_round_trip(
-    quality: int, width: int, height: int, codec: bytes, slices: list[bytes], crc: int
+    quality: int,
+    width: int,
+    height: int,
+    codec: bytes,
+    slices: list[bytes],
+    crc: int,
+    overlay: bytes,
 ) -> None:
     data = pack_stream(
         quality=quality,
@@ -90,9 +110,12 @@ def test_round_trip(
         codec_id=codec,
         slices=slices,
         latents_crc=crc,
+        overlay=overlay,
     )
-    header = StreamHeader(quality, width, height, codec, len(data) - HEADER_BYTES, crc)
-    assert parse_stream(data) == Stream(header, tuple(slices))
+    size = len(data) - HEADER_BYTES
+    header = StreamHeader(quality, width, height, codec, size, crc, has_overlay=bool(overlay))
+    assert parse_stream(data) == Stream(header, tuple(slices), overlay)
+    assert data[4] == (5 if overlay else 4)
     assert peek_header(data[:HEADER_BYTES]) == header
     assert header.total_bytes == len(data)
 
@@ -102,16 +125,18 @@ def test_every_kind_of_bytes_is_read(kind: type) -> None:
     assert parse_stream(kind(GOOD)).slices == (b"why?", b"zed")
 
 
-def test_every_prefix_is_refused() -> None:
-    for length in range(len(GOOD)):
+@BOTH
+def test_every_prefix_is_refused(good: bytes) -> None:
+    for length in range(len(good)):
         with pytest.raises(StreamTruncatedError):
-            parse_stream(GOOD[:length])
+            parse_stream(good[:length])
 
 
-def test_every_single_bit_flip_is_refused() -> None:
+@BOTH
+def test_every_single_bit_flip_is_refused(good: bytes) -> None:
     seen = set()
-    for bit in range(8 * len(GOOD)):
-        data = bytearray(GOOD)
+    for bit in range(8 * len(good)):
+        data = bytearray(good)
         data[bit // 8] ^= 1 << bit % 8
         with pytest.raises(CorruptError) as caught:
             parse_stream(data)
@@ -140,7 +165,7 @@ def test_another_kind_of_file() -> None:
             parse_stream(data)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, 5, 255])
+@pytest.mark.parametrize("version", [0, 1, 3, 6, 255])
 def test_another_version_is_told_before_anything_else(version: int) -> None:
     with pytest.raises(StreamVersionError, match=f"version {version}"):
         parse_stream(MAGIC + bytes([version]))
@@ -220,10 +245,11 @@ def test_the_damaged_slice_is_named() -> None:
             parse_stream(data)
 
 
-def test_trailing_bytes() -> None:
-    for tail in (b"\0", GOOD):
+@BOTH
+def test_trailing_bytes(good: bytes) -> None:
+    for tail in (b"\0", good):
         with pytest.raises(StreamTrailingError, match=f"{len(tail)} bytes"):
-            parse_stream(GOOD + tail)
+            parse_stream(good + tail)
 
 
 @pytest.mark.parametrize("wrong", ["text", 5, None, memoryview(GOOD)[::2]])

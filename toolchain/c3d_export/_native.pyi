@@ -74,3 +74,78 @@ def dequantize(
     fine: Array,
     fine_channels: int,
 ) -> None: ...
+def overlay_choose(
+    place: Array,
+    group: Array,
+    pixels: Array,
+    height: int,
+    width: int,
+    tiles: int,
+    groups: int,
+    frame: Array,
+    limit: int,
+    used: Array,
+    flags: Array,
+) -> None: ...
+def overlay_lift(
+    place: Array,
+    group: Array,
+    pixels: Array,
+    height: int,
+    width: int,
+    tiles: int,
+    groups: int,
+    flags: Array,
+    frame: Array,
+    holes: Array,
+    cells: Array,
+) -> None: ...
+def overlay_check(
+    place: Array,
+    group: Array,
+    pixels: Array,
+    height: int,
+    width: int,
+    tiles: int,
+    groups: int,
+    frame: Array,
+    lifted: Array,
+    flags: Array,
+) -> int: ...
+def overlay_paste(
+    place: Array,
+    group: Array,
+    pixels: Array,
+    height: int,
+    width: int,
+    tiles: int,
+    groups: int,
+    flags: Array,
+    frame: Array,
+) -> None: ...
+def overlay_pack(
+    place: Array,
+    group: Array,
+    pixels: Array,
+    height: int,
+    width: int,
+    tiles: int,
+    groups: int,
+    flags: Array,
+    data: Array,
+) -> int: ...
+def overlay_unpack(
+    place: Array,
+    group: Array,
+    pixels: Array,
+    height: int,
+    width: int,
+    tiles: int,
+    groups: int,
+    data: Array,
+    size: int,
+    flags: Array,
+) -> None: ...
+def overlay_pixels(mask: Array, tiles: int, symbols: Array, count: int, pixels: Array) -> None: ...
+def fill(frame: Array, holes: Array, height: int, width: int, cells: Array) -> None: ...
+def fill_bytes(height: int, width: int) -> int: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,25 @@ from ..core import jsonio
 from ..core.errors import OptionError
 from .lookup import find_network, model_name
 from .output import note, print_json, progress
+from .overlay import find_overlay
 from .settings import PATH, find_workspace, force_option, model_option, shared
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..deploy.bundle import Export, Provenance
+    from ..overlay.pack import LearntOverlay
     from ..runtime.images import Frame
     from ..train.service import SavedModel
 
 # What `calibrate` counts settles within some frames; each is coded at every rate point.
 MAX_CALIBRATION_FRAMES = 12
 
+BUNDLE_BYTES = 4_000_000
+"""What an overlay must not make a bundle exceed, so that it stays small to fetch."""
+ANSWERS_BYTES = 8_000
+"""Of the known answers, and of tables that are fitted."""
+OVERLAY_BYTES = 120_000
+_OVERLAY_HELP = "Most for what the game draws at the same place always; 0 for none."
 _FRAMES_DEFAULT = "licence of the training frames, for the model card"
 
 
@@ -73,6 +82,14 @@ def graph_files(exported: Export) -> dict[str, bytes]:
 @click.option("-o", "--out", type=PATH, help="File [workspace/bundles/NAME.c3b].")
 @click.option("--package", type=PATH, metavar="DIR", help="Also build the folder to deploy.")
 @click.option("--with-deps", is_flag=True, help="Put the wheels that a host needs into it too.")
+@click.option(
+    "--overlay-bytes",
+    type=click.IntRange(0),
+    default=OVERLAY_BYTES,
+    metavar="N",
+    show_default=True,
+    help=_OVERLAY_HELP,
+)
 @click.option("--licence", default="unknown", metavar="TEXT", help=_FRAMES_DEFAULT)
 @force_option
 @shared()
@@ -82,11 +99,14 @@ def bundle(
     out: Path | None,
     package: Path | None,
     with_deps: bool,
+    overlay_bytes: int,
     licence: str,
     force: bool,
     as_json: bool,
 ) -> None:
     """Make the bundle of a network: graphs, tables fitted to frames, known answers, model card.
+
+    A game's bundle has its overlay too: counters, panels and the like, see `c3d-export overlay`.
 
     \b
     Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
@@ -98,7 +118,9 @@ def bundle(
     frames = calibration_frames(workspace, game)
     origin, source = find_network(workspace, size, game)
     note(f"from {origin}, tables from {len(frames)} frames")
-    data = make_bundle(source, _provenance(name, game, licence, source), frames)
+    learnt = find_overlay(workspace, game) if overlay_bytes and game else None
+    provenance = _provenance(name, game, licence, source)
+    data = make_bundle(source, provenance, frames, learnt, overlay_bytes)
     _write_checked(path, data)
     result: dict[str, Any] = {"bundle": str(path), "bytes": len(data), **_identity(path)}
     if package is not None:
@@ -109,11 +131,25 @@ def bundle(
         note("  ".join(f"{key} {value}" for key, value in result.items()))
 
 
-def make_bundle(source: SavedModel, provenance: Provenance, frames: list[Frame]) -> bytes:
-    """The bytes of a bundle whose tables are fitted to these frames (none: to Gaussians)."""
+def make_bundle(
+    source: SavedModel,
+    provenance: Provenance,
+    frames: list[Frame],
+    overlay: LearntOverlay | None = None,
+    overlay_bytes: int = OVERLAY_BYTES,
+) -> bytes:
+    """The bytes of a bundle whose tables are fitted to these frames (none: to Gaussians).
+
+    overlay: the part of it that is worth most within overlay_bytes, and within what the network
+    leaves of BUNDLE_BYTES.
+    """
     from ..deploy.bundle import build_bundle, calibrate, export_network
 
     exported = export_network(source.network)
+    if overlay is not None:
+        left = BUNDLE_BYTES - ANSWERS_BYTES - len(exported.bundle(provenance, []))
+        most = overlay.within(min(left, overlay_bytes), exported.bank)
+        exported = replace(exported, overlay=most)
     if frames:
         with progress("tables", len(frames)) as advance:
             exported = calibrate(exported, _watched(frames, advance))

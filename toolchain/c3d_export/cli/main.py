@@ -22,6 +22,7 @@ from .encode import encode
 from .evaluate import evaluate
 from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
+from .overlay import overlay
 from .prune import prune
 from .settings import Settings, verbose_option, workspace_option
 from .train import finetune, train
@@ -92,6 +93,7 @@ for _command in (
     train,
     prune,
     finetune,
+    overlay,
     export,
     bundle,
     validate,

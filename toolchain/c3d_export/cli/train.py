@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def train(
             f"{workspace.model(name)} is trained already; add --force to replace it, or tune it"
             " with `c3d-export finetune`"
         )
-    frames = _gather(workspace, chosen)
+    frames = _lifted(workspace, _gather(workspace, chosen))
     command = f"c3d-export train --model {size} --games {','.join(chosen)}"
     if source is None:
         start = service.SavedModel(service.new_network(spec, frames.pools, schedule.seed))
@@ -82,7 +82,7 @@ def finetune(size: str, game: str, source: str | None, as_json: bool, **options:
     schedule = Schedule(**options)
     schedule.check()
     workspace, name = find_workspace(), model_name(game, size)
-    frames = _gather(workspace, [game])
+    frames = _lifted(workspace, _gather(workspace, [game]))
     if source is not None:
         origin, start = source, load_network(workspace, source)
     else:
@@ -207,6 +207,20 @@ def _gather(workspace: Workspace, games: list[str]) -> TrainingFrames:
     for path, reason in frames.skipped:
         note(f"skipped {path}: {reason}")
     return frames
+
+
+def _lifted(workspace: Workspace, frames: TrainingFrames) -> TrainingFrames:
+    """What the codec of a game will code: frames without the overlay that its bundle has."""
+    from .overlay import find_overlay
+
+    if len(frames.pools) > 1:
+        return frames
+    (pool,) = frames.pools
+    overlay = find_overlay(workspace, pool.game)
+    if overlay is None:
+        return frames
+    rest = [overlay.lift(frame) for frame in pool.frames]
+    return replace(frames, pools=[replace(pool, frames=rest)])
 
 
 def _stats(p: Progress) -> str:

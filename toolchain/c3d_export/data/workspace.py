@@ -63,6 +63,11 @@ class Workspace:
         """The folder of exported codecs."""
         return self.root / "bundles"
 
+    @property
+    def overlays(self) -> Path:
+        """The folder of what games draw over their pictures."""
+        return self.root / "overlays"
+
     def model(self, name: str) -> Path:
         """The folder of one model. Raises OptionError for a name that is no plain name."""
         return self.models / check_name(name, "model")

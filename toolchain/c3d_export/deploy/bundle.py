@@ -15,6 +15,7 @@ from ..core.digest import sha256_bytes
 from ..models.entropy import TABLES
 from ..models.network import Codec as Network
 from ..models.spec import PLANES
+from ..overlay.pack import LearntOverlay
 from ..quantize.freeze import Parameters, exact, freeze, parameters_of
 from ..quantize.tables import (
     COUNT_RADIUS,
@@ -85,16 +86,19 @@ def _graph_members(frozen: Network) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Export:
-    """A frozen network and everything that is computed from it once."""
+    """A frozen network and everything that is computed from it once. overlay: of its game."""
 
     frozen: Network
     parameters: Parameters
     bank: TableBank
     graphs: dict[str, bytes]
     certificates: list[dict[str, Any]]
+    overlay: LearntOverlay | None = None
 
     def bundle(self, provenance: Provenance, answers: list[dict[str, Any]]) -> bytes:
         arrays = _array_members(self.frozen, self.parameters, self.bank)
+        if self.overlay is not None:
+            arrays |= self.overlay.arrays(self.bank, self.frozen.spec.qualities)
         members = {f"arrays/{name}.npy": _npy(array) for name, array in arrays.items()}
         members |= self.graphs
         members["card.md"] = model_card(provenance, self.frozen).encode()

@@ -24,6 +24,7 @@ from ..quantize.freeze import exact
 from ..quantize.reference import Coded, ReferenceCodec
 from ..runtime.bundle import Bundle
 from ..runtime.images import Frame
+from ..runtime.overlay import overlay_of
 from ..runtime.slices import Part, Workers, encode_slices, slice_count
 from ..runtime.stream import latents_checksum, pack_stream
 from .restore import parameters_from
@@ -49,9 +50,11 @@ class FrameReference:
         self._codec = ReferenceCodec(net, parameters_from(bundle))
         self._bundle, self._workers = bundle, Workers(1)
         self._tables = _arith.Tables(bundle.arrays["frequencies"], bundle.arrays["shapes"])
+        self._overlay = overlay_of(bundle, self._tables)
 
     def wanted(self, frame: Frame, quality: int) -> Wanted:
-        """quality: 1..Q."""
+        """quality: 1..Q. What an overlay takes and gives is the product's own: it is no network."""
+        frame, overlay = self._taken(frame, quality - 1)
         coded = self._codec.encode(frame, quality - 1)
         stream = pack_stream(
             quality=quality,
@@ -60,8 +63,19 @@ class FrameReference:
             codec_id=self._bundle.id,
             slices=self._slices(coded, quality),
             latents_crc=latents_checksum(coded.z, coded.v),
+            overlay=overlay,
         )
-        return Wanted(coded.z, coded.v, coded.frame, stream)
+        return Wanted(coded.z, coded.v, self._shown(coded.frame, overlay), stream)
+
+    def _taken(self, frame: Frame, row: int) -> tuple[Frame, bytes]:
+        return (frame, b"") if self._overlay is None else self._overlay.take(frame, row)
+
+    def _shown(self, frame: Frame, flags: bytes) -> Frame:
+        if self._overlay is None or not flags:
+            return frame
+        shown = frame.copy()
+        self._overlay.paste(self._overlay.unpack(flags, *frame.shape[:2]), shown)
+        return shown
 
     def _slices(self, coded: Coded, quality: int) -> list[bytes]:
         rows, columns, _ = coded.v.shape

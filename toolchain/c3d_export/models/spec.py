@@ -123,7 +123,7 @@ SIZES: dict[str, CodecSpec] = {
     for spec in (
         _size("xsmall", _stage(32, 1, 64, 1), _stage(48, 4, 96, 3), (48, 64, 64), 64),
         _size("small", _stage(48, 2, 96, 1), _stage(96, 8, 192, 6), (48, 96, 96), 96),
-        _size("median", _stage(64, 2, 128, 1), _stage(160, 10, 192, 6), (48, 96, 96), 96),
+        _size("median", _stage(64, 2, 128, 1), _stage(160, 9, 192, 5), (48, 96, 96), 96),
         _size("large", _stage(96, 3, 192, 2), _stage(256, 16, 384, 8), (192, 256, 256), 160),
     )
 }

@@ -61,6 +61,16 @@ ARRAYS: Final[dict[str, tuple[str, int]]] = {
     "frequencies": ("<u4", 1),
     "shapes": ("<u2", 2),
 }
+# Those of an overlay (`overlay.py`), all or none.
+OVERLAY_ARRAYS: Final[dict[str, tuple[str, int]]] = {
+    "overlay_frame": ("<u2", 2),
+    "overlay_place": ("<u2", 2),
+    "overlay_group": ("<u2", 1),
+    "overlay_mask": ("|u1", 2),
+    "overlay_table": ("|u1", 2),
+    "overlay_payload": ("|u1", 1),
+    "overlay_limit": ("<u2", 1),
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def parse_bundle(data: bytes) -> Bundle:
     manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
     _check_members(manifest, members)
-    arrays = {name: _array(members, name) for name in ARRAYS}
+    arrays = {name: _array(members, name, *form) for name, form in _forms(members).items()}
     bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
     _check_shapes(bundle)
     return bundle
@@ -146,8 +156,13 @@ def _check_members(manifest: Mapping[str, Any], members: Mapping[str, bytes]) ->
             raise BundleHashError(f"member {name} differs from its hash; fetch the bundle again")
 
 
-def _array(members: Mapping[str, bytes], name: str) -> NDArray[Any]:
-    kind, rank = ARRAYS[name]
+def _forms(members: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
+    """The arrays that a bundle of these members has to have."""
+    has_overlay = any(f"arrays/{name}.npy" in members for name in OVERLAY_ARRAYS)
+    return ARRAYS | OVERLAY_ARRAYS if has_overlay else ARRAYS
+
+
+def _array(members: Mapping[str, bytes], name: str, kind: str, rank: int) -> NDArray[Any]:
     try:
         data = members[f"arrays/{name}.npy"]
         file = io.BytesIO(data)

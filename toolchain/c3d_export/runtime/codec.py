@@ -23,6 +23,7 @@ from .bundle import Bundle, read_bundle
 from .framestream import FrameStream
 from .geometry import PLANES, Bytes, Geometry, Prior, Step, Symbols
 from .images import Frame, check_frame
+from .overlay import Overlay, overlay_of
 from .passes import Passes
 from .refine import EFFORTS, check_effort
 from .sessions import Refusal, SessionOptions, Sessions, session_choices
@@ -75,6 +76,7 @@ class Codec:
             self._tables = _arith.Tables(a["frequencies"], a["shapes"])
         except _arith.ArithError as error:
             raise BundleMemberError(f"the bundle's frequency tables are wrong: {error}") from error
+        self.overlay: Overlay | None = overlay_of(bundle, self._tables)
 
     @property
     def id(self) -> bytes:
@@ -90,8 +92,9 @@ class Codec:
         effort: one of EFFORTS (`refine.py` says what it buys), None for the codec's own. Every
         host decodes the stream alike. Raises FrameShapeError, UnknownQualityError and OptionError.
         """
-        row = self._row(quality)
-        latents = self._latents(frame, row, self._looks(effort))
+        row, looks = self._row(quality), self._looks(effort)
+        lifted, overlay = self.lift(frame, row + 1)
+        latents = self._latents(lifted, row, looks)
         return pack_stream(
             quality=row + 1,
             width=frame.shape[1],
@@ -99,7 +102,16 @@ class Codec:
             codec_id=self.id,
             slices=self._code(latents, row),
             latents_crc=latents_checksum(latents.z, latents.v),
+            overlay=overlay,
         )
+
+    def lift(self, frame: Frame, quality: int) -> tuple[Frame, bytes]:
+        """The frame without what the bundle's overlay has of it, and the flags for the stream.
+
+        The frame itself and no flags where there is nothing to lift. Raises FrameShapeError.
+        """
+        frame = np.ascontiguousarray(check_frame(frame))
+        return (frame, b"") if self.overlay is None else self.overlay.take(frame, quality - 1)
 
     def _code(self, latents: Latents, row: int) -> list[bytes]:
         rows, columns = latents.v.shape[:2]
@@ -110,14 +122,14 @@ class Codec:
 
     def latents(self, frame: Frame, quality: int, effort: int | None = None) -> Latents:
         """What `encode` codes, before the entropy coder; raises as `encode`."""
-        kept = self._latents(frame, self._row(quality), self._looks(effort))
+        row, looks = self._row(quality), self._looks(effort)
+        kept = self._latents(self.lift(frame, row + 1)[0], row, looks)
         symbols = tuple(array.copy() for array in kept.symbols)
         indexes = tuple(array.copy() for array in kept.indexes)
         return Latents(kept.z, symbols, indexes, kept.v.copy())
 
     def _latents(self, frame: Frame, row: int, looks: int = 0) -> Latents:
         """As `latents`, in arrays that the next frame overwrites."""
-        frame = np.ascontiguousarray(check_frame(frame))
         geometry = Geometry(frame.shape[0], frame.shape[1])
         sums = self.sessions.run("g_a", self.passes.unshuffle(frame, geometry))
         y, z = self._analyse(sums, geometry, row)
@@ -155,9 +167,20 @@ class Codec:
         if stream.header.quality not in self.qualities:
             raise StreamHeaderError(f"the stream has rate point {stream.header.quality}")
         geometry = Geometry(stream.header.height, stream.header.width)
-        row = stream.header.quality - 1
+        row, flags = stream.header.quality - 1, self._flags(stream)
         v, fine = self._decode_latents(stream, geometry, row)
-        return self._synthesise(v, fine, geometry, row)
+        shown = self._synthesise(v, fine, geometry, row)
+        if self.overlay is not None and flags is not None:
+            self.overlay.paste(flags, shown)
+        return shown
+
+    def _flags(self, stream: Stream) -> Bytes | None:
+        """Which groups of the overlay a stream shows, None for no overlay."""
+        if not stream.header.has_overlay:
+            return None
+        if self.overlay is None:
+            raise StreamHeaderError("the stream has an overlay, and the bundle has none")
+        return self.overlay.unpack(stream.overlay, stream.header.height, stream.header.width)
 
     def stream(self, *, decode: bool = False, workers: int = 0, depth: int = 0) -> FrameStream[Any]:
         """Many frames, several at a time, each on one thread: `submit(frame, quality)` and collect

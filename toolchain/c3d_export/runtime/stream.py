@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -46,6 +46,8 @@ Data = bytes | bytearray | memoryview
 MAGIC: Final = b"\x89C3S"
 VERSION: Final = 4
 """1 to 3 were those of two coding steps and of payloads without slices, which no release had."""
+OVERLAY_VERSION: Final = 5
+"""As version 4, with the flags of an overlay (`overlay.py`) behind the slices."""
 
 # Rate points are numbered 1.. in a byte.
 MAX_QUALITY: Final = 255
@@ -65,7 +67,7 @@ class StreamHeader:
 
     Laws: quality in 1..255; width and height in 1..MAX_SIDE with at most MAX_PIXELS pixels;
     codec_id of 8 bytes; block_bytes is the length of the block of slices; latents_crc in
-    0..2^32 - 1.
+    0..2^32 - 1. has_overlay: whether the last payload of the block is an overlay's.
     """
 
     quality: int
@@ -74,6 +76,7 @@ class StreamHeader:
     codec_id: bytes
     block_bytes: int
     latents_crc: int
+    has_overlay: bool = False
 
     @property
     def total_bytes(self) -> int:
@@ -83,10 +86,12 @@ class StreamHeader:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream whose checksums hold: the header, and the payload of each slice."""
+    """A stream whose checksums hold: the header, the payload of each slice, the overlay's flags
+    (empty: it has none)."""
 
     header: StreamHeader
     slices: tuple[bytes, ...]
+    overlay: bytes = b""
 
 
 def pack_stream(
@@ -97,21 +102,27 @@ def pack_stream(
     codec_id: bytes,
     slices: Sequence[bytes],
     latents_crc: int,
+    overlay: bytes = b"",
 ) -> bytes:
     """The bytes of a stream; `parse_stream` gives the same values back.
+
+    overlay: flags as `Overlay.pack` gives them, empty where the frame shows none.
 
     Raises FrameShapeError for a frame beyond the limits of size, UnknownQualityError for a rate
     point outside 1..255, and C3DError for what only a fault of the caller can produce: a wrong
     codec id or checksum, no or more than 255 slices, or payloads beyond MAX_STREAM_BYTES.
     """
+    if not slices:
+        raise C3DError("cannot write a stream of no slices")
     try:
-        block = _arith.join_slices(slices)
+        block = _arith.join_slices([*slices, overlay] if overlay else slices)
     except _arith.ArithError as error:
         raise C3DError(f"cannot write a stream: {error}") from error
-    header = StreamHeader(quality, width, height, codec_id, len(block), latents_crc)
-    _check_packable(header)
+    sizes = (quality, width, height, codec_id, len(block), latents_crc)
+    _check_packable(StreamHeader(*sizes))
+    version = OVERLAY_VERSION if overlay else VERSION
     fields = _FIELDS.pack(
-        MAGIC, VERSION, 0, quality, 0, width, height, codec_id, len(block), latents_crc
+        MAGIC, version, 0, quality, 0, width, height, codec_id, len(block), latents_crc
     )
     return b"".join([fields, _CRC.pack(_arith.crc32c(fields)), block])
 
@@ -133,7 +144,12 @@ def parse_stream(data: Data) -> Stream:
         raise StreamChecksumError(
             f"slice {', '.join(damaged)} of {len(places)} is damaged; fetch the stream again"
         )
-    return Stream(header, tuple(bytes(block[at : at + size]) for at, size in places))
+    payloads = tuple(bytes(block[at : at + size]) for at, size in places)
+    if not header.has_overlay:
+        return Stream(header, payloads)
+    if len(payloads) < 2:
+        raise StreamHeaderError("the stream has an overlay and no slice; no encoder writes this")
+    return Stream(header, payloads[:-1], payloads[-1])
 
 
 def _split(block: memoryview) -> list[tuple[int, int]]:
@@ -214,10 +230,10 @@ def _parse_header(view: memoryview) -> StreamHeader:
     fields, (crc,) = view[: _FIELDS.size], _CRC.unpack(view[_FIELDS.size : HEADER_BYTES])
     if crc != _arith.crc32c(fields):
         raise StreamChecksumError("the stream's header is damaged; fetch the stream again")
-    _, _, flags, quality, reserved, *values = _FIELDS.unpack(fields)
+    _, version, flags, quality, reserved, *values = _FIELDS.unpack(fields)
     if flags or reserved:
         raise StreamHeaderError("the stream's reserved bits are set; update c3d-export")
-    header = StreamHeader(quality, *values)
+    header = replace(StreamHeader(quality, *values), has_overlay=version == OVERLAY_VERSION)
     if fault := _fault(header):
         raise StreamHeaderError(f"the stream has {fault}; no encoder writes this")
     return header
@@ -229,9 +245,11 @@ def _check_start(view: memoryview) -> None:
     start = bytes(view[: len(MAGIC)])
     if start != MAGIC[: len(start)]:
         raise StreamMagicError("this is no .c3s stream; check the file")
-    if len(view) > len(MAGIC) and (version := view[len(MAGIC)]) != VERSION:
+    known = (VERSION, OVERLAY_VERSION)
+    if len(view) > len(MAGIC) and (version := view[len(MAGIC)]) not in known:
         raise StreamVersionError(
-            f"the stream has version {version}, and this c3d-export reads {VERSION}; update it"
+            f"the stream has version {version}, and this c3d-export reads {VERSION} and"
+            f" {OVERLAY_VERSION}; update it"
         )
     if len(view) < HEADER_BYTES:
         _check_length(len(view), HEADER_BYTES)

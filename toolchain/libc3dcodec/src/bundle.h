@@ -24,10 +24,20 @@ typedef enum {
     C3D_PIXELS_BIAS,
     C3D_FREQUENCIES,
     C3D_SHAPES, /* (64, 4) uint16 */
+    /* All of the following or none: N tiles that the application draws at one place in every
+     * frame (native_overlay.h). */
+    C3D_OVERLAY_FRAME,   /* (1, 2) uint16: height and width of the frames that have it */
+    C3D_OVERLAY_PLACE,   /* (N, 2) uint16: row and column, in tiles */
+    C3D_OVERLAY_GROUP,   /* (N) uint16 */
+    C3D_OVERLAY_MASK,    /* (N, 32) uint8: a bit for each pixel that is touched */
+    C3D_OVERLAY_TABLE,   /* (N, 4) uint8: the table of each plane */
+    C3D_OVERLAY_PAYLOAD, /* uint8: the planes of all tiles, entropy coded */
+    C3D_OVERLAY_LIMIT,   /* (qualities) uint16: error with which a frame still shows it */
     C3D_ARRAYS
 } c3d_array_name;
 
-/* A copy of an array's elements, aligned; rank 1 has one column. */
+/* A copy of an array's elements, aligned; rank 1 has one column. Without data where the bundle has
+ * no overlay. */
 typedef struct {
     void *data;
     size_t rows, columns;

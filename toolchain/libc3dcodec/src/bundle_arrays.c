@@ -5,16 +5,23 @@
 #include <string.h>
 
 #include "bundle.h"
+#include "limits.h"
+#include "native_overlay.h"
 
 static const struct {
     const char *name, *type;
     size_t rank, bytes;
 } FORMS[C3D_ARRAYS] = {
-    {"step", "<i4", 2, 4},         {"offset", "<i2", 2, 2},       {"planes", "|u1", 2, 1},
-    {"z_index", "|u1", 2, 1},      {"rounding", "<f4", 1, 4},     {"linear_scale", "<f4", 1, 4},
-    {"linear_bias", "<f4", 1, 4},  {"head_scale", "<f4", 1, 4},   {"head_bias", "<f4", 1, 4},
-    {"pixels_scale", "<f4", 1, 4}, {"pixels_bias", "<i4", 1, 4},  {"frequencies", "<u4", 1, 4},
-    {"shapes", "<u2", 2, 2},
+    {"step", "<i4", 2, 4},            {"offset", "<i2", 2, 2},
+    {"planes", "|u1", 2, 1},          {"z_index", "|u1", 2, 1},
+    {"rounding", "<f4", 1, 4},        {"linear_scale", "<f4", 1, 4},
+    {"linear_bias", "<f4", 1, 4},     {"head_scale", "<f4", 1, 4},
+    {"head_bias", "<f4", 1, 4},       {"pixels_scale", "<f4", 1, 4},
+    {"pixels_bias", "<i4", 1, 4},     {"frequencies", "<u4", 1, 4},
+    {"shapes", "<u2", 2, 2},          {"overlay_frame", "<u2", 2, 2},
+    {"overlay_place", "<u2", 2, 2},   {"overlay_group", "<u2", 1, 2},
+    {"overlay_mask", "|u1", 2, 1},    {"overlay_table", "|u1", 2, 1},
+    {"overlay_payload", "|u1", 1, 1}, {"overlay_limit", "<u2", 1, 2},
 };
 enum { PREFIX_BYTES = 10, MOST_DIGITS = 9, MOST_HEADER = 96 };
 
@@ -78,13 +85,18 @@ static const uint8_t *find_elements(const c3d_member *member, c3d_array_name nam
     return fits ? end : NULL;
 }
 
+static const c3d_member *find_array(const c3d_archive *archive, c3d_array_name name)
+{
+    char path[48];
+    (void)snprintf(path, sizeof path, "arrays/%s.npy", FORMS[name].name);
+    return c3d_archive_find(archive, path);
+}
+
 static c3d_status read_array(const c3d_archive *archive, c3d_array_name name, c3d_array *array,
                              c3d_error *error)
 {
-    char path[48];
     size_t dims[2];
-    (void)snprintf(path, sizeof path, "arrays/%s.npy", FORMS[name].name);
-    const uint8_t *from = find_elements(c3d_archive_find(archive, path), name, dims);
+    const uint8_t *from = find_elements(find_array(archive, name), name, dims);
     if (from == NULL)
         return c3d_fail(error, C3D_ERR_BUNDLE_MEMBER,
                         "array %s is missing, damaged, or of a wrong type", FORMS[name].name);
@@ -98,7 +110,11 @@ static c3d_status read_array(const c3d_archive *archive, c3d_array_name name, c3
 
 c3d_status c3d_arrays_read(const c3d_archive *archive, c3d_array *arrays, c3d_error *error)
 {
-    for (int i = 0; i < C3D_ARRAYS; i++)
+    int found = 0;
+    for (int i = C3D_OVERLAY_FRAME; i < C3D_ARRAYS; i++)
+        found |= find_array(archive, (c3d_array_name)i) != NULL;
+    const int count = found ? C3D_ARRAYS : C3D_OVERLAY_FRAME;
+    for (int i = 0; i < count; i++)
         C3D_TRY(read_array(archive, (c3d_array_name)i, &arrays[i], error));
     return C3D_OK;
 }
@@ -156,6 +172,31 @@ static int indexes_fit(const c3d_array *a)
     return 1;
 }
 
+static c3d_status check_overlay_shapes(const c3d_bundle *b, size_t tiles, c3d_error *error)
+{
+    C3D_TRY(check_shape(b, C3D_OVERLAY_FRAME, 1, 2, error));
+    C3D_TRY(check_shape(b, C3D_OVERLAY_PLACE, tiles, 2, error));
+    C3D_TRY(check_shape(b, C3D_OVERLAY_GROUP, tiles, 1, error));
+    C3D_TRY(check_shape(b, C3D_OVERLAY_MASK, tiles, C3D_TILE_PIXELS / 8, error));
+    C3D_TRY(check_shape(b, C3D_OVERLAY_TABLE, tiles, 4, error));
+    return check_shape(b, C3D_OVERLAY_LIMIT, b->qualities, 1, error);
+}
+
+/* All but what only the tiles' pixels show (model_overlay.c). */
+static c3d_status check_overlay(const c3d_bundle *b, c3d_error *error)
+{
+    const size_t tiles = b->arrays[C3D_OVERLAY_PLACE].rows;
+    const uint16_t *sides = b->arrays[C3D_OVERLAY_FRAME].data;
+    if (sides == NULL)
+        return C3D_OK;
+    C3D_TRY(check_overlay_shapes(b, tiles, error));
+    if (tiles > UINT16_MAX || sides[0] < C3D_TILE || sides[1] < C3D_TILE ||
+        !c3d_size_fits(sides[1], sides[0]) || !indexes_fit(&b->arrays[C3D_OVERLAY_TABLE]))
+        return c3d_fail(error, C3D_ERR_BUNDLE_MEMBER,
+                        "sides, tiles or table indexes of the overlay are out of range");
+    return C3D_OK;
+}
+
 c3d_status c3d_arrays_check(const c3d_bundle *b, c3d_error *error)
 {
     const c3d_status status = C3D_ERR_BUNDLE_MEMBER;
@@ -174,5 +215,5 @@ c3d_status c3d_arrays_check(const c3d_bundle *b, c3d_error *error)
     if (!within(&b->arrays[C3D_PIXELS_BIAS], -most_bias, most_bias) ||
         !between(&b->arrays[C3D_PIXELS_SCALE], -0.5f, 0.5f))
         return c3d_fail(error, status, "biases or scales of the pixels are out of range");
-    return C3D_OK;
+    return check_overlay(b, error);
 }

@@ -9,10 +9,17 @@
 /* Everything but the model: what each codec of a bundle has for itself. */
 static c3d_status make(c3d_shared *shared, c3d_codec **codec, c3d_error *error)
 {
+    const c3d_overlay *overlay = &shared->model.overlay;
     *codec = calloc(1, sizeof **codec);
     if (*codec == NULL)
         return c3d_fail(error, C3D_ERR_MEMORY, "no memory for a codec; free some");
     (*codec)->shared = shared;
+    if (overlay->tiles > 0) {
+        (*codec)->flags = malloc(overlay->tiles + c3d_overlay_room(overlay));
+        if ((*codec)->flags == NULL)
+            return c3d_fail(error, C3D_ERR_MEMORY, "no memory for an overlay; free some");
+        (*codec)->flag_bits = (*codec)->flags + overlay->tiles;
+    }
     return c3d_pool_open(shared->model.threads, &(*codec)->pool, error);
 }
 
@@ -32,6 +39,7 @@ void c3d_codec_close(c3d_codec *c)
     c3d_frame_free(&c->shared->model, &c->frame);
     free(c->work.data);
     free(c->out.data);
+    free(c->flags);
     release(c->shared);
     free(c);
 }

@@ -2,8 +2,8 @@
 
 #include "codec.h"
 
-/* Checks 16 and 17 of the format. */
-static c3d_status check_bundle(const c3d_codec *c, c3d_error *error)
+/* The checks of the format that need the bundle. */
+static c3d_status check_bundle(c3d_codec *c, c3d_error *error)
 {
     const c3d_stream_info *info = &c->stream.info;
     const c3d_bundle *b = &c->shared->model.bundle;
@@ -16,7 +16,7 @@ static c3d_status check_bundle(const c3d_codec *c, c3d_error *error)
         return c3d_fail(error, C3D_ERR_STREAM_HEADER,
                         "the stream has rate point %u, and the bundle 1 to %u", info->quality,
                         b->qualities);
-    return C3D_OK;
+    return c3d_flags_read(c, error);
 }
 
 static c3d_status check_room(const c3d_stream_info *info, size_t capacity, size_t stride,
@@ -81,6 +81,7 @@ static c3d_status synthesise(c3d_codec *c, c3d_pass *p, uint8_t *rgb, size_t str
                             error));
     p->picture = stride == row ? rgb : c->frame.picture;
     c3d_pass_run(c->pool, p, c3d_pass_shuffle);
+    c3d_paste(c, p->picture);
     for (size_t y = 0; stride != row && y < c->frame.geometry.height; y++)
         memcpy(rgb + y * stride, c->frame.picture + y * row, row);
     return C3D_OK;

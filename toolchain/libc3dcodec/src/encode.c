@@ -71,21 +71,23 @@ static c3d_status encode(c3d_codec *c, const uint8_t *rgb, size_t stride, unsign
 {
     const c3d_geometry *g = &c->frame.geometry;
     c3d_stream_info info = {(uint32_t)g->width, (uint32_t)g->height, quality, {0}, 0};
+    c3d_arith_slice flags;
     size_t block;
     C3D_TRY(prepare(c, error));
-    c3d_pass pass = {&c->shared->model, &c->frame, quality - 1, C3D_FIRST,
-                     without_gaps(c, rgb, stride), NULL};
+    const uint8_t *pixels = c3d_lift(c, without_gaps(c, rgb, stride), quality, &flags);
+    c3d_pass pass = {&c->shared->model, &c->frame, quality - 1, C3D_FIRST, pixels, NULL};
     C3D_TRY(analyse(c, &pass, error));
     C3D_TRY(c3d_hyper(c, &pass, error));
     for (int step = C3D_FIRST; step < C3D_STEPS; step++) {
         C3D_TRY(c3d_context(c, &pass, (c3d_step)step, error));
         c3d_pass_run(c->pool, &pass, c3d_pass_quantize);
     }
-    C3D_TRY(c3d_slices_encode(&c->shared->model, &c->frame, c->pool, &c->work, &c->out, &block,
-                              error));
+    C3D_TRY(c3d_slices_encode(&c->shared->model, &c->frame, flags, c->pool, &c->work, &c->out,
+                              &block, error));
     c3d_codec_id(c, info.id);
     *size = C3D_HEADER_BYTES + block;
-    return c3d_stream_head(&info, block, c3d_latents_checksum(c), c->out.data, error);
+    return c3d_stream_head(flags.length > 0 ? C3D_OVERLAID : C3D_PLAIN, &info, block,
+                           c3d_latents_checksum(c), c->out.data, error);
 }
 
 static c3d_status check_frame(const c3d_codec *c, uint32_t width, uint32_t height, size_t stride,

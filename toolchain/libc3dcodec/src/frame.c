@@ -74,6 +74,12 @@ static void lay_encoder(const c3d_model *m, c3d_frame *f, arena *a)
     f->y = take(a, places * b->latents * sizeof *f->y);
     f->activity = take(a, 16 * hyper * (b->base + b->latents + C3D_PLANES));
     f->z_out = take(a, hyper * b->hyper);
+    if (c3d_model_has_overlay(m, g->width, g->height)) {
+        f->used = take(a, places);
+        f->lifted = take(a, g->width * g->height * 3);
+        f->holes = take(a, g->width * g->height);
+        f->cells = take(a, c3d_fill_bytes(g->height, g->width));
+    }
 }
 
 static void lay_decoder(const c3d_model *m, c3d_frame *f, arena *a)

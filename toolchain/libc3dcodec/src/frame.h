@@ -40,10 +40,11 @@ typedef struct {
     int16_t *symbols[C3D_STEPS];
     uint8_t *table[C3D_STEPS]; /* the table of each symbol */
 
-    /* C3D_ENCODER */
+    /* C3D_ENCODER; the last four where the frame can have the overlay, to take it out with */
     uint8_t *pixels, *patches, *blocks, *activity, *z_out;
     int32_t *linear_sum, *head_sum;
     float *y;
+    uint8_t *used, *lifted, *holes, *cells;
 
     /* C3D_DECODER */
     int16_t *fine;

@@ -78,7 +78,7 @@ c3d_status c3d_model_start(const c3d_options *options, c3d_model *m, c3d_error *
         return c3d_fail(error, C3D_ERR_BUNDLE_FORMAT,
                         "the bundle's graphs do not run: its spec has no fitting features or"
                         " planes; get it again from its maker");
-    return C3D_OK;
+    return c3d_model_start_overlay(m, error);
 }
 
 void c3d_model_free(c3d_model *m)
@@ -88,6 +88,7 @@ void c3d_model_free(c3d_model *m)
     c3d_bundle_free(&m->bundle);
     free(m->reciprocal);
     free(m->factor);
+    free(m->tile_pixels);
 }
 
 const void *c3d_model_row(const c3d_model *m, c3d_array_name name, size_t row,

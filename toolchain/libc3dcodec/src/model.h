@@ -4,6 +4,7 @@
 
 #include "bundle.h"
 #include "c3d_arith.h"
+#include "native_overlay.h"
 #include "native_passes.h"
 #include "runtime.h"
 
@@ -20,6 +21,8 @@ struct c3d_model {
     size_t run_count;
     size_t fine;   /* latents, from the first on, that have copies */
     size_t spread; /* latents with all their copies */
+    c3d_overlay overlay; /* no tiles: the bundle has none */
+    uint8_t *tile_pixels;
     unsigned threads;
 };
 
@@ -32,6 +35,12 @@ c3d_status c3d_model_read(const uint8_t *data, size_t size, const c3d_options *o
 c3d_status c3d_model_start(const c3d_options *options, c3d_model *model, c3d_error *error);
 
 void c3d_model_free(c3d_model *model);
+
+/* Makes the overlay, if the bundle has one; needs the tables. Errors: BUNDLE_MEMBER, MEMORY. */
+c3d_status c3d_model_start_overlay(c3d_model *model, c3d_error *error);
+
+/* Whether frames of this size can have the bundle's overlay. */
+int c3d_model_has_overlay(const c3d_model *model, size_t width, size_t height);
 
 /* The row of an array of shape (qualities, columns). */
 const void *c3d_model_row(const c3d_model *model, c3d_array_name name, size_t row,

@@ -51,7 +51,7 @@ typedef struct {
     size_t count;
     uint8_t *room[MOST];
     size_t capacity[MOST];
-    c3d_arith_slice slices[MOST];
+    c3d_arith_slice slices[MOST + 1]; /* with the flags */
     c3d_arith_status statuses[MOST];
 } encoding;
 
@@ -93,9 +93,22 @@ static c3d_status make_room(encoding *e, c3d_buffer *work, c3d_error *error)
     return C3D_OK;
 }
 
-c3d_status c3d_slices_encode(const c3d_model *m, const c3d_frame *f, c3d_pool *pool,
-                             c3d_buffer *work, c3d_buffer *out, size_t *block_bytes,
-                             c3d_error *error)
+static c3d_status join(encoding *e, c3d_arith_slice flags, c3d_buffer *out, size_t *block_bytes,
+                       c3d_error *error)
+{
+    const size_t count = flags.length > 0 ? e->count + 1 : e->count;
+    e->slices[e->count] = flags;
+    const size_t block = c3d_arith_slices_bound(e->slices, count);
+    C3D_TRY(reserve(out, C3D_HEADER_BYTES + block, error));
+    if (c3d_arith_slices_join(e->slices, count, out->data + C3D_HEADER_BYTES, block,
+                              block_bytes) != C3D_ARITH_OK)
+        return c3d_fail(error, C3D_ERR_INTERNAL, "the slices cannot be joined");
+    return C3D_OK;
+}
+
+c3d_status c3d_slices_encode(const c3d_model *m, const c3d_frame *f, c3d_arith_slice flags,
+                             c3d_pool *pool, c3d_buffer *work, c3d_buffer *out,
+                             size_t *block_bytes, c3d_error *error)
 {
     const size_t slices = f->geometry.rows * f->geometry.columns / POSITIONS;
     encoding e = {.tables = m->tables, .parts = {c3d_z_part(m, f)}};
@@ -108,12 +121,7 @@ c3d_status c3d_slices_encode(const c3d_model *m, const c3d_frame *f, c3d_pool *p
         if (e.statuses[s] != C3D_ARITH_OK)
             return c3d_fail(error, C3D_ERR_INTERNAL, "the frame cannot be coded: %s",
                             c3d_arith_status_text(e.statuses[s]));
-    const size_t block = c3d_arith_slices_bound(e.slices, e.count);
-    C3D_TRY(reserve(out, C3D_HEADER_BYTES + block, error));
-    if (c3d_arith_slices_join(e.slices, e.count, out->data + C3D_HEADER_BYTES, block,
-                              block_bytes) != C3D_ARITH_OK)
-        return c3d_fail(error, C3D_ERR_INTERNAL, "the slices cannot be joined");
-    return C3D_OK;
+    return join(&e, flags, out, block_bytes, error);
 }
 
 static c3d_status undecodable(c3d_arith_status status, c3d_error *error)

@@ -24,12 +24,13 @@ typedef struct {
 } c3d_buffer;
 
 /*
- * Codes z and the three steps of a frame, and joins the slices behind the first C3D_HEADER_BYTES of
- * `out`; *block_bytes is the block's length. `work` holds the payloads. MEMORY, INTERNAL.
+ * Codes z and the three steps of a frame, and joins the slices, with `flags` as the last one where
+ * they are not empty, behind the first C3D_HEADER_BYTES of `out`; *block_bytes is the block's
+ * length. `work` holds the payloads. MEMORY, INTERNAL.
  */
-c3d_status c3d_slices_encode(const c3d_model *model, const c3d_frame *frame, c3d_pool *pool,
-                             c3d_buffer *work, c3d_buffer *out, size_t *block_bytes,
-                             c3d_error *error);
+c3d_status c3d_slices_encode(const c3d_model *model, const c3d_frame *frame,
+                             c3d_arith_slice flags, c3d_pool *pool, c3d_buffer *work,
+                             c3d_buffer *out, size_t *block_bytes, c3d_error *error);
 
 /* The slices of one stream while they are decoded, part after part. */
 typedef struct {

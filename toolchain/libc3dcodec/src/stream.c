@@ -5,7 +5,6 @@
 
 #include "limits.h"
 
-enum { VERSION = 4 };
 static const uint8_t MAGIC[4] = {0x89, 'C', '3', 'S'};
 
 static uint32_t get(const uint8_t *p, size_t bytes)
@@ -37,10 +36,10 @@ static c3d_status check_start(const uint8_t *data, size_t size, c3d_error *error
                         "the stream is empty; fetch the stream again");
     if (memcmp(data, MAGIC, size < sizeof MAGIC ? size : sizeof MAGIC) != 0)
         return c3d_fail(error, C3D_ERR_STREAM_MAGIC, "this is no .c3s stream; check the file");
-    if (size > sizeof MAGIC && data[4] != VERSION)
+    if (size > sizeof MAGIC && data[4] != C3D_PLAIN && data[4] != C3D_OVERLAID)
         return c3d_fail(error, C3D_ERR_STREAM_VERSION,
-                        "the stream has version %u, and this library reads %d; update it",
-                        data[4], VERSION);
+                        "the stream has version %u, and this library reads %d and %d; update it",
+                        data[4], C3D_PLAIN, C3D_OVERLAID);
     return size < C3D_HEADER_BYTES ? truncated(size, C3D_HEADER_BYTES, error) : C3D_OK;
 }
 
@@ -100,6 +99,19 @@ static c3d_status check_slices(const uint8_t *block, const c3d_stream *stream, c
                     "slice %s of %zu is damaged; fetch the stream again", names, stream->count);
 }
 
+static c3d_status take_flags(c3d_stream *stream, unsigned version, c3d_error *error)
+{
+    stream->version = version;
+    stream->flags = (c3d_arith_slice){NULL, 0};
+    if (version != C3D_OVERLAID)
+        return C3D_OK;
+    if (stream->count < 2)
+        return c3d_fail(error, C3D_ERR_STREAM_HEADER,
+                        "the stream has flags of an overlay and no slice; no encoder writes this");
+    stream->flags = stream->slices[--stream->count];
+    return C3D_OK;
+}
+
 c3d_status c3d_stream_parse(const uint8_t *data, size_t size, c3d_stream *stream,
                             c3d_error *error)
 {
@@ -114,8 +126,10 @@ c3d_status c3d_stream_parse(const uint8_t *data, size_t size, c3d_stream *stream
     const uint8_t *block = data + C3D_HEADER_BYTES;
     const c3d_arith_status split = c3d_arith_slices_split(block, size - C3D_HEADER_BYTES,
                                                           stream->slices, &stream->count);
-    if (split == C3D_ARITH_OK)
-        return check_slices(block, stream, error);
+    if (split == C3D_ARITH_OK) {
+        C3D_TRY(check_slices(block, stream, error));
+        return take_flags(stream, data[4], error);
+    }
     const c3d_status status = split == C3D_ARITH_ERR_VERSION    ? C3D_ERR_STREAM_VERSION
                               : split == C3D_ARITH_ERR_CHECKSUM ? C3D_ERR_STREAM_CHECKSUM
                                                                 : C3D_ERR_STREAM_HEADER;
@@ -133,15 +147,16 @@ c3d_status c3d_peek(const void *data, size_t size, c3d_stream_info *info, c3d_er
     return parse_header(data, size, info, &latents_crc, error);
 }
 
-c3d_status c3d_stream_head(const c3d_stream_info *info, size_t block_bytes, uint32_t latents_crc,
-                           uint8_t head[C3D_HEADER_BYTES], c3d_error *error)
+c3d_status c3d_stream_head(unsigned version, const c3d_stream_info *info, size_t block_bytes,
+                           uint32_t latents_crc, uint8_t head[C3D_HEADER_BYTES],
+                           c3d_error *error)
 {
     if (block_bytes > C3D_MAX_STREAM_BYTES - C3D_HEADER_BYTES)
         return c3d_fail(error, C3D_ERR_INTERNAL, "cannot write a stream of %zu bytes",
                         block_bytes);
     memset(head, 0, C3D_HEADER_BYTES);
     memcpy(head, MAGIC, sizeof MAGIC);
-    head[4] = VERSION;
+    head[4] = (uint8_t)version;
     head[6] = (uint8_t)info->quality;
     put(head + 8, 2, info->width);
     put(head + 10, 2, info->height);

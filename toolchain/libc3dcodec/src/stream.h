@@ -7,10 +7,15 @@
 
 enum { C3D_HEADER_BYTES = 32 };
 
-/* A stream whose checksums hold; the slices point into it. */
+/* Versions: C3D_OVERLAID has flags of the overlay as its last slice, and is else the same. */
+enum { C3D_PLAIN = 4, C3D_OVERLAID = 5 };
+
+/* A stream whose checksums hold; slices and flags point into it. flags: of C3D_OVERLAID. */
 typedef struct {
     c3d_stream_info info;
+    unsigned version;
     uint32_t latents_crc;
+    c3d_arith_slice flags;
     size_t count;
     c3d_arith_slice slices[C3D_ARITH_MAX_SLICES];
 } c3d_stream;
@@ -20,7 +25,8 @@ c3d_status c3d_stream_parse(const uint8_t *data, size_t size, c3d_stream *stream
                             c3d_error *error);
 
 /* Writes the header in front of a block of `block_bytes`, whose limit is checked: INTERNAL. */
-c3d_status c3d_stream_head(const c3d_stream_info *info, size_t block_bytes, uint32_t latents_crc,
-                           uint8_t head[C3D_HEADER_BYTES], c3d_error *error);
+c3d_status c3d_stream_head(unsigned version, const c3d_stream_info *info, size_t block_bytes,
+                           uint32_t latents_crc, uint8_t head[C3D_HEADER_BYTES],
+                           c3d_error *error);
 
 #endif

@@ -64,5 +64,14 @@ PyObject *native_activity(PyObject *self, PyObject *args);
 PyObject *native_indexes(PyObject *self, PyObject *args);
 PyObject *native_quantize(PyObject *self, PyObject *args);
 PyObject *native_dequantize(PyObject *self, PyObject *args);
+PyObject *native_overlay_choose(PyObject *self, PyObject *args);
+PyObject *native_overlay_lift(PyObject *self, PyObject *args);
+PyObject *native_overlay_check(PyObject *self, PyObject *args);
+PyObject *native_overlay_paste(PyObject *self, PyObject *args);
+PyObject *native_overlay_pack(PyObject *self, PyObject *args);
+PyObject *native_overlay_unpack(PyObject *self, PyObject *args);
+PyObject *native_overlay_pixels(PyObject *self, PyObject *args);
+PyObject *native_fill(PyObject *self, PyObject *args);
+PyObject *native_fill_bytes(PyObject *self, PyObject *args);
 
 #endif

@@ -19,6 +19,24 @@ static PyMethodDef methods[] = {
      "quantize(grid, y, mean, index, offset, reciprocal, rounding, step, symbols, indexes, v)"},
     {"dequantize", native_dequantize, METH_VARARGS,
      "dequantize(grid, symbols, mean, step, v, fine, fine_channels)"},
+    {"overlay_choose", native_overlay_choose, METH_VARARGS,
+     "overlay_choose(place, group, pixels, height, width, tiles, groups, frame, limit, used, "
+     "flags)"},
+    {"overlay_lift", native_overlay_lift, METH_VARARGS,
+     "overlay_lift(place, group, pixels, height, width, tiles, groups, flags, frame, holes, "
+     "cells)"},
+    {"overlay_check", native_overlay_check, METH_VARARGS,
+     "overlay_check(place, group, pixels, height, width, tiles, groups, frame, lifted, flags)"},
+    {"overlay_paste", native_overlay_paste, METH_VARARGS,
+     "overlay_paste(place, group, pixels, height, width, tiles, groups, flags, frame)"},
+    {"overlay_pack", native_overlay_pack, METH_VARARGS,
+     "overlay_pack(place, group, pixels, height, width, tiles, groups, flags, data)"},
+    {"overlay_unpack", native_overlay_unpack, METH_VARARGS,
+     "overlay_unpack(place, group, pixels, height, width, tiles, groups, data, size, flags)"},
+    {"overlay_pixels", native_overlay_pixels, METH_VARARGS,
+     "overlay_pixels(mask, tiles, symbols, count, pixels)"},
+    {"fill", native_fill, METH_VARARGS, "fill(frame, holes, height, width, cells)"},
+    {"fill_bytes", native_fill_bytes, METH_VARARGS, "fill_bytes(height, width)"},
     {NULL, NULL, 0, NULL},
 };
 
