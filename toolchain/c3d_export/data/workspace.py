@@ -3,6 +3,7 @@
     data/{train,validation,test}/<game>-<height>p/   frames
     models/<name>/                                    trained, pruned and quantised networks
     runs/                                             logs and checkpoints of trainings
+    overlays/                                         what games draw over their pictures
     bundles/                                          exported codecs
 
 Nothing is created before something is written.

@@ -22,6 +22,8 @@ from .pack import LearntOverlay
 
 MOST_FRAMES: Final = 96
 """Clusters take time with the square of the frames, and are settled by some dozens."""
+LEARNER: Final = 1
+"""To be raised when the same frames give another overlay."""
 _FIELDS: Final = ("size", "place", "group", "pixels", "shares", "saved")
 # What numpy and zipfile raise for a damaged archive, or for another file of this name.
 _DAMAGED: Final = (
@@ -38,7 +40,7 @@ def load_or_learn(
     Raises MissingDataError where the game has no frames, ImageError where none can be read.
     """
     paths = _evenly(locate_game(data_roots(workspace), game, "train"), MOST_FRAMES)
-    digest = frames_digest(paths)
+    digest = f"{frames_digest(paths)} {LEARNER}"
     file = workspace.overlays / f"{check_name(game, 'game')}.npz"
     kept = _load(file, digest)
     if kept is None:
