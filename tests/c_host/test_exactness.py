@@ -39,13 +39,16 @@ def _encoding(frame: Frame, quality: int) -> Case:
     return Case("e", np.ascontiguousarray(frame).tobytes(), (width, height, quality))
 
 
+@pytest.mark.parametrize("version", ["v4", "v5"])
 @pytest.mark.parametrize(("flavour", "threads"), WAYS)
 def test_golden_streams_decode_to_the_recorded_pixels(
-    driver: Driver, flavour: str, threads: int
+    driver: Driver, flavour: str, threads: int, version: str
 ) -> None:
-    hashes: dict[str, str] = json.loads((GOLDEN / "frames.json").read_text())
-    cases = [Case("d", (GOLDEN / name).read_bytes()) for name in hashes]
-    answers = driver.run(cases, flavour=flavour, threads=threads)
+    folder = GOLDEN.parent / version
+    hashes: dict[str, str] = json.loads((folder / "frames.json").read_text())
+    cases = [Case("d", (folder / name).read_bytes()) for name in hashes]
+    bundle = folder / "tiny.c3b"
+    answers = driver.run(cases, bundle=bundle, flavour=flavour, threads=threads)
     assert {a.status for a in answers} == {"OK"}
     assert [a.text for a in answers] == list(hashes.values())
 

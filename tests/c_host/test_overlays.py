@@ -104,7 +104,9 @@ def test_several_slices(
     assert _check(driver, Opened(path, codec), [(frame, 2)], "qlinear", 2) == [5]
     parsed = parse_stream(codec.encode(frame, 2))
     flags = overlay_in(codec).unpack(parsed.overlay, 720, 1280)
-    assert len(parsed.slices) == 2 and flags[:450].sum() > 225 and not flags[450:].any()
+    assert len(parsed.slices) == 2
+    assert flags[:450].sum() > 225
+    assert not flags[450:].any()
 
 
 def test_the_same_under_the_sanitizers(
