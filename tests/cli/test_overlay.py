@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from c3d_export.cli.main import main
-from c3d_export.cli.train import _gather, _lifted
+from c3d_export.cli.overlay import as_coded
+from c3d_export.cli.train import _gather
 from c3d_export.data.workspace import Workspace
 from c3d_export.deploy import matrix
 from c3d_export.models.klt import initialize_from_frames
@@ -23,7 +25,7 @@ from c3d_export.models.spec import SIZES
 from c3d_export.runtime.codec import open_codec
 from c3d_export.runtime.images import read_image, write_image
 from c3d_export.runtime.stream import peek_header
-from c3d_export.train.service import SavedModel, save
+from c3d_export.train.service import SavedModel, TrainingFrames, save
 
 from .conftest import Run, _leave_zero
 from .test_coding import line_of
@@ -174,10 +176,32 @@ def test_a_game_is_trained_without_its_overlay(played: Path) -> None:
     """A generic network sees whole frames."""
     workspace = Workspace(played)
     whole = _gather(workspace, ["toy"])
-    left = _lifted(workspace, whole)
+    left = as_coded(workspace, whole, False)
+    assert left.to_json() == {**whole.to_json(), "lifted": True}
     assert all(map(_is_panel, whole.pools[0].frames))
     for frame, seen in zip(left.pools[0].frames, whole.pools[0].frames, strict=True):
         assert np.abs(frame[32:64, :48].astype(int) - _panel()).mean() > 30
         assert np.array_equal(frame[:16], seen[:16])
     several = replace(whole, pools=[*whole.pools, *whole.pools])
-    assert _lifted(workspace, several) is several
+    assert as_coded(workspace, several, False) is several
+    assert as_coded(workspace, whole, True) is whole
+
+
+@pytest.mark.parametrize("flags", [[], ["--whole-frames"]])
+def test_prune_and_finetune_see_the_same_frames(
+    played: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    root, seen = tmp_path / "copy", []
+
+    def spy(workspace: Workspace, frames: TrainingFrames, whole: bool) -> TrainingFrames:
+        coded = as_coded(workspace, frames, whole)
+        seen.append(coded.lifted)
+        return coded
+
+    shutil.copytree(played, root)
+    monkeypatch.setattr("c3d_export.cli.prune.as_coded", spy)
+    monkeypatch.setattr("c3d_export.cli.train.as_coded", spy)
+    tune = ["--steps", "1", "--batch", "1", "--crop", "64"]
+    assert _in(root, "prune", *TOY, "--ratio", "0.1", *flags).exit_code == 0
+    assert _in(root, "finetune", *TOY, *tune, *flags).exit_code == 0
+    assert seen == [not flags, not flags]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +15,18 @@ from .settings import PATH, find_workspace, shared
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..overlay.pack import LearntOverlay
+    from ..train.service import TrainingFrames
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def whole_option(function: F) -> F:
+    """`--whole-frames`, as the argument whole_frames."""
+    return click.option(
+        "--whole-frames",
+        is_flag=True,
+        help="Leave the game's overlay in the frames: for bundles without one.",
+    )(function)
 
 
 @click.command()
@@ -63,3 +77,18 @@ def find_overlay(workspace: Workspace, game: str) -> LearntOverlay | None:
 
     with progress("overlay", 100) as advance:
         return load_or_learn(workspace, game, lambda done, all_: advance(100 * done // all_, ""))
+
+
+def as_coded(workspace: Workspace, frames: TrainingFrames, whole: bool) -> TrainingFrames:
+    """What the codec will code: frames of one game without the overlay that its bundle has.
+
+    whole: its bundle will have none. Frames of several games stay as they are.
+    """
+    if whole or len(frames.pools) > 1:
+        return frames
+    (pool,) = frames.pools
+    overlay = find_overlay(workspace, pool.game)
+    if overlay is None:
+        return frames
+    rest = [overlay.lift(frame) for frame in pool.frames]
+    return replace(frames, pools=[replace(pool, frames=rest)], lifted=True)

@@ -10,6 +10,7 @@ import click
 from ..core.errors import OptionError
 from .lookup import find_network, model_name
 from .output import note, progress
+from .overlay import as_coded, whole_option
 from .prune_goal import Goal, Measuring, goal_options
 from .prune_tables import show
 from .settings import find_workspace, force_option, model_option, seed_option, shared
@@ -27,6 +28,7 @@ _DISAGREEMENT = 0.2
 @model_option
 @click.option("--game", metavar="NAME", help="Whose frames say what matters.")
 @click.option("--games", metavar="A,B,C", help="Of several, which count the same: generic-SIZE.")
+@whole_option
 @goal_options
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be cut, and stop.")
 @seed_option
@@ -36,6 +38,7 @@ def prune(
     size: str,
     game: str | None,
     games: str | None,
+    whole_frames: bool,
     goal: Goal,
     measuring: Measuring,
     only_plan: bool,
@@ -61,7 +64,7 @@ def prune(
     origin, source = find_network(workspace, size, only)
     from ..train.service import gather
 
-    frames = gather(roots, chosen)
+    frames = as_coded(workspace, gather(roots, chosen), whole_frames)
     if not (only_plan or force):
         _refuse_twice(origin, source, size, only)
     note(f"from {origin}, {sum(len(pool.frames) for pool in frames.pools)} frames")
@@ -71,6 +74,7 @@ def prune(
     planned = goal.plan(planner)
     if not only_plan:
         flag = f"--game {only}" if only else f"--games {','.join(chosen)}"
+        flag += " --whole-frames" if whole_frames else ""
         command = f"c3d-export prune --model {size} {flag} {goal.text()} --seed {seed}"
         note(f"{_save(name, command, source, planned, planner, frames, seed)}")
     show(name, planned, as_json, layers=only_plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 from ..core.errors import MissingDataError, OptionError
 from .lookup import find_network, has_network, load_network, model_name
 from .output import duration, note, print_json, progress
+from .overlay import as_coded, whole_option
 from .schedule import Schedule, configs, schedule_options
 from .settings import find_workspace, model_option, shared
 
@@ -29,6 +30,7 @@ _TUNE_STEPS = 2_000
 @click.option("--game", metavar="NAME", help="Train for one game.")
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
 @click.option("--from", "source", metavar="NAME", help="Go on from this model of the workspace.")
+@whole_option
 @schedule_options(quantize_from=0.8, learning_rate=0.02)
 @shared()
 def train(
@@ -36,6 +38,7 @@ def train(
     game: str | None,
     games: str | None,
     source: str | None,
+    whole_frames: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -56,8 +59,9 @@ def train(
             f"{workspace.model(name)} is trained already; add --force to replace it, or tune it"
             " with `c3d-export finetune`"
         )
-    frames = _lifted(workspace, _gather(workspace, chosen))
-    command = f"c3d-export train --model {size} --games {','.join(chosen)}"
+    frames = as_coded(workspace, _gather(workspace, chosen), whole_frames)
+    whole = " --whole-frames" if whole_frames else ""
+    command = f"c3d-export train --model {size} --games {','.join(chosen)}{whole}"
     if source is None:
         start = service.SavedModel(service.new_network(spec, frames.pools, schedule.seed))
     else:
@@ -71,9 +75,17 @@ def train(
 @model_option
 @click.option("--game", required=True, metavar="NAME", help="The game to tune for.")
 @click.option("--from", "source", metavar="NAME", help="Start from this model of the workspace.")
+@whole_option
 @schedule_options(quantize_from=0.0, learning_rate=0.01)
 @shared()
-def finetune(size: str, game: str, source: str | None, as_json: bool, **options: Any) -> None:
+def finetune(
+    size: str,
+    game: str,
+    source: str | None,
+    whole_frames: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Tune a pruned or generic network for one game, simulating its integers.
 
     \b
@@ -82,13 +94,14 @@ def finetune(size: str, game: str, source: str | None, as_json: bool, **options:
     schedule = Schedule(**options)
     schedule.check()
     workspace, name = find_workspace(), model_name(game, size)
-    frames = _lifted(workspace, _gather(workspace, [game]))
+    frames = as_coded(workspace, _gather(workspace, [game]), whole_frames)
     if source is not None:
         origin, start = source, load_network(workspace, source)
     else:
         origin, start = find_network(workspace, size, game)
     note(f"from {origin}")
-    command = f"c3d-export finetune --model {size} --game {game}"
+    whole = " --whole-frames" if whole_frames else ""
+    command = f"c3d-export finetune --model {size} --game {game}{whole}"
     job = _Job(name, "tune", command, schedule, _TUNE_STEPS, workspace.runs / f"{name}-tune")
     job.run(workspace, start, frames, as_json)
 
@@ -207,20 +220,6 @@ def _gather(workspace: Workspace, games: list[str]) -> TrainingFrames:
     for path, reason in frames.skipped:
         note(f"skipped {path}: {reason}")
     return frames
-
-
-def _lifted(workspace: Workspace, frames: TrainingFrames) -> TrainingFrames:
-    """What the codec of a game will code: frames without the overlay that its bundle has."""
-    from .overlay import find_overlay
-
-    if len(frames.pools) > 1:
-        return frames
-    (pool,) = frames.pools
-    overlay = find_overlay(workspace, pool.game)
-    if overlay is None:
-        return frames
-    rest = [overlay.lift(frame) for frame in pool.frames]
-    return replace(frames, pools=[replace(pool, frames=rest)])
 
 
 def _stats(p: Progress) -> str:

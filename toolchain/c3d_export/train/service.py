@@ -44,15 +44,19 @@ _RUN_FILE: Final = "run.json"
 
 @dataclass(frozen=True)
 class TrainingFrames:
-    """Frames in memory, one pool per game. digest: of all files that were read."""
+    """Frames in memory, one pool per game.
+
+    digest: of all files that were read. lifted: the overlay of the game is taken out of them.
+    """
 
     pools: list[Pool]
     digest: str
     skipped: tuple[Skipped, ...]
+    lifted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         counts = {pool.game: len(pool.frames) for pool in self.pools}
-        return {"digest": self.digest, "games": counts}
+        return {"digest": self.digest, "games": counts, "lifted": self.lifted}
 
 
 @dataclass(frozen=True)
