@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from c3d_export.core.digest import sha256_file
 from c3d_export.core.errors import LibraryMissingError, MissingDataError, MissingModelError
@@ -24,6 +25,10 @@ from catalogue.measure import RATES, Curve, Meter, distance
 from catalogue.restore import stages
 from catalogue.speed import speeds
 from catalogue.tree import GENERIC
+
+PLAIN: Final = "plain"
+# Of an encoder that may take as long as its size should: 33 ms for small ones, 100 for median.
+EFFORTS: Final = {"xsmall": 2, "small": 2, "median": 3, "large": 3}
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Codec:
     def generic(self) -> bool:
         return not self.bundle.manifest.get("game")
 
+    @property
+    def effort(self) -> int | None:
+        """What it is measured with besides 1; a generic codec with nothing else."""
+        return None if self.generic else EFFORTS.get(self.size)
+
 
 @dataclass(frozen=True)
 class Evaluator:
@@ -65,6 +75,9 @@ class Evaluator:
         used = tuple(dict.fromkeys(game for codec in codecs for game in codec.games))
         anchors = {game: self._anchors(game) for game in used}
         curves = {codec.name: self._curves(codec) for codec in codecs}
+        looking = {
+            codec.name: self._curves(codec, codec.effort) for codec in codecs if codec.effort
+        }
         timed = speeds(codecs, self.frames, self.state, self.runner, self.say)
         return {
             "command": command,
@@ -78,6 +91,12 @@ class Evaluator:
                     "curves": curves[codec.name],
                     "bd_rate": _distances(codec, curves, anchors),
                     "speed": timed.get(codec.name),
+                    "looking": codec.effort
+                    and {
+                        "effort": codec.effort,
+                        "curves": looking[codec.name],
+                        "bd_rate": _looking(codec, curves, looking, anchors),
+                    },
                 }
                 for codec in codecs
             },
@@ -112,9 +131,9 @@ class Evaluator:
                 self.say(f"{name} is left out: {error}")
         return found
 
-    def _curves(self, codec: Codec) -> dict[str, Curve]:
+    def _curves(self, codec: Codec, effort: int = 1) -> dict[str, Curve]:
         return {
-            game: self.meter.bundle(codec.path, self.frames.paths(game, "test"))
+            game: self.meter.bundle(codec.path, self.frames.paths(game, "test"), effort)
             for game in codec.games
         }
 
@@ -158,4 +177,17 @@ def _distances(
         generic = curves.get(f"{GENERIC}-{codec.size}", {}).get(game)
         if generic is not None and not codec.generic:
             found[game][GENERIC] = distance(generic, ours)
+    return found
+
+
+def _looking(
+    codec: Codec,
+    curves: Mapping[str, Mapping[str, Curve]],
+    looking: Mapping[str, Mapping[str, Curve]],
+    anchors: Mapping[str, Mapping[str, Curve]],
+) -> dict[str, Json]:
+    """The same of an encoder that looks at what it would send; PLAIN: against one that does not."""
+    found = _distances(codec, {**curves, codec.name: looking[codec.name]}, anchors)
+    for game, measured in found.items():
+        measured[PLAIN] = distance(curves[codec.name][game], looking[codec.name][game])
     return found

@@ -41,15 +41,19 @@ class Meter:
     threads: int
     say: Callable[[str], None]
 
-    def bundle(self, path: Path, frames: Sequence[Path]) -> Curve:
-        """The curve of a bundle at all its rate points. Raises BundleError, PartialFailureError."""
+    def bundle(self, path: Path, frames: Sequence[Path], effort: int = 1) -> Curve:
+        """The curve of a bundle at all its rate points. effort: of the encoder.
+
+        Raises BundleError, PartialFailureError.
+        """
         from c3d_export import open_codec
 
-        inputs = {"bundle": sha256_file(path)}
+        inputs = {"bundle": sha256_file(path), **({"effort": effort} if effort > 1 else {})}
 
         def measure() -> Curve:
-            self.say(f"{path.stem} on {frames[0].parent.name}, {len(frames)} frames")
-            codec = open_codec(path, threads=self.threads)
+            looks = f", effort {effort}" if effort > 1 else ""
+            self.say(f"{path.stem} on {frames[0].parent.name}, {len(frames)} frames{looks}")
+            codec = open_codec(path, threads=self.threads, effort=effort)
             return curve_of(codec, frames, codec.qualities)
 
         return self._once(inputs, frames, measure)

@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from catalogue.baselines import ANCHORS
+from catalogue.evaluate import PLAIN
 from catalogue.measure import RATES
 from catalogue.speed import RATE
 from catalogue.tree import GENERIC
 
-_LABELS = {GENERIC: "generic of its size", **{name: label for name, label, _ in ANCHORS}}
+_ANCHORS = {name: label for name, label, _ in ANCHORS}
+_LABELS = {GENERIC: "generic of its size", **_ANCHORS}
+
+_TIME_TEXT = (
+    "The same bundles and decoders. With `--effort 2` or `3` the encoder decodes what it would send"
+    " once or twice, and mends it."
+)
 
 # The longest line of a history that still reads as one.
 _STAGES_SHOWN = 12
@@ -24,6 +31,7 @@ def markdown(catalogue: Mapping[str, Any]) -> str:
         "## Beside others",
         _goals_text(),
         _goals(catalogue),
+        *_with_time(catalogue),
         "## Measured with",
         _measured_with(catalogue),
     ]
@@ -62,6 +70,21 @@ def _goals(catalogue: Mapping[str, Any]) -> str:
             times = [_number(speed.get(key), 1) for key in ("encode_ms", "decode_ms")]
             rows.append([f"`{name}`", game, *cells, *times, _number(item["bytes"] / 1e6, 1)])
     return table(heads, rows, texts=2)
+
+
+def _with_time(catalogue: Mapping[str, Any]) -> list[str]:
+    """The encoders that look at what they would send; nothing where none was measured."""
+    rows = []
+    for name, item in catalogue["bundles"].items():
+        looking, speed = item.get("looking"), item["speed"] or {}
+        for game, measured in (looking["bd_rate"] if looking else {}).items():
+            cells = [_rate(measured.get(other)) for other in (PLAIN, *_ANCHORS)]
+            time = _number(speed.get("looking_encode_ms"), 1)
+            rows.append([f"`{name}`", game, str(looking["effort"]), *cells, time])
+    if not rows:
+        return []
+    heads = ["codec", "frames", "effort", "effort 1", *_ANCHORS.values(), "encode ms"]
+    return ["## With more time to encode", _TIME_TEXT, table(heads, rows, texts=2)]
 
 
 def _appears(name: str, catalogue: Mapping[str, Any]) -> bool:

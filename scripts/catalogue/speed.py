@@ -42,25 +42,33 @@ def speeds(
             "bundle": sha256_file(codec.path),
             "frame": f"{frame.parent.name}/{frame.name}",
             "hardware": hardware(),
+            "effort": codec.effort,
         }
 
         def measure(_: str, codec: Codec = codec, frame: Path = frame) -> Json:
             say(f"{codec.name}: milliseconds a frame")
-            return _measure(codec.path, frame, runner, folder)
+            return _measure(codec, frame, runner, folder)
 
         found[codec.name] = {**ledger.once(codec.name, inputs, measure), "frame": inputs["frame"]}
     return found
 
 
-def _measure(bundle: Path, frame: Path, runner: Runner, folder: Path) -> Json:
+def _measure(codec: Codec, frame: Path, runner: Runner, folder: Path) -> Json:
+    bundle = codec.path
     quality = str(_quality(bundle, frame))
     options = ["--size", SIZE, "--quality", quality, "--repeat", str(REPEAT)]
     arguments = ["bench", "--codec", str(bundle), "--frame", str(frame), *options]
     row: dict[str, Any] = runner.run(arguments, folder, folder / "log.txt")["rows"][0]
+    looking = {}
+    if codec.effort:
+        arguments += ["--effort", str(codec.effort)]
+        slow = runner.run(arguments, folder, folder / "log.txt")["rows"][0]
+        looking = {"looking_encode_ms": round(slow["encode"]["median_ms"], 2)}
     return {
         "bpp": round(row["bpp"], 4),
         "encode_ms": round(row["encode"]["median_ms"], 2),
         "decode_ms": round(row["decode"]["median_ms"], 2),
+        **looking,
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from catalogue.evaluate import Codec, _distances
+from catalogue.evaluate import Codec, _distances, _looking
 from catalogue.report import markdown
 
 
@@ -39,6 +39,30 @@ def test_each_codec_is_compared_on_each_of_its_games() -> None:
     assert "generic" not in generic["one"]
     own = _distances(_codec("one-small", "one"), curves, anchors)
     assert own["one"]["generic"]["bd_rate"] == pytest.approx(-20, abs=0.1)
+
+
+def test_an_encoder_that_looks_is_compared_with_itself_and_with_others() -> None:
+    curves, looking = {"one-small": {"one": _curve(1.0)}}, {"one-small": {"one": _curve(0.95)}}
+    found = _looking(_codec("one-small", "one"), curves, looking, {"one": {"avif": _curve(1.9)}})
+    assert found["one"]["plain"]["bd_rate"] == pytest.approx(-5, abs=0.1)
+    assert found["one"]["avif"]["bd_rate"] == pytest.approx(-50, abs=0.1)
+    assert _codec("one-median", "one").effort == 3
+    assert _codec("generic-small", "one").effort is None
+
+
+def test_the_report_of_encoders_that_look() -> None:
+    entry = _entry("one", -5)
+    rates = {"one": {"avif": {"bd_rate": -7.0}, "plain": {"bd_rate": -2.04}}}
+    entry["looking"] = {"effort": 2, "bd_rate": rates}
+    entry["speed"]["looking_encode_ms"] = 31.24
+    bundles = {"generic-small": _entry(None, 4.0), "one-small": entry}
+    text = markdown({"command": "x", "hardware": {}, "frames": {}, "bundles": bundles})
+    (row,) = [line for line in text.splitlines() if line.startswith("| `one-small` | one | 2 |")]
+    assert row.split(" | ")[3:5] == ["**-2.0**", "**-7.0**"]
+    assert row.endswith(" | 31.2 |")
+    assert "With more time" not in markdown(
+        {"command": "x", "hardware": {}, "frames": {}, "bundles": {"g": _entry(None, 4.0)}}
+    )
 
 
 def _entry(game: str | None, rate: float, made: Any = None) -> dict[str, Any]:
