@@ -15,6 +15,7 @@ import click
 
 from .. import __version__
 from .bench import bench
+from .compare import compare
 from .data import data
 from .decode import decode
 from .doctor import doctor
@@ -100,6 +101,7 @@ for _command in (
     encode,
     decode,
     evaluate,
+    compare,
     bench,
     doctor,
 ):
