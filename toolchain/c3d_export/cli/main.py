@@ -25,6 +25,7 @@ from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .overlay import overlay
 from .prune import prune
+from .report import report
 from .settings import Settings, verbose_option, workspace_option
 from .train import finetune, train
 from .validate import validate
@@ -101,6 +102,7 @@ for _command in (
     encode,
     decode,
     evaluate,
+    report,
     compare,
     bench,
     doctor,
