@@ -65,8 +65,7 @@ def value(browser: Browser, identity: str) -> str:
 
 
 def seen(browser: Browser) -> Frame:
-    """The pixels of the stage, without the focus ring."""
-    browser.run("document.activeElement.blur()")
+    """The pixels of the stage."""
     box = browser.run(
         "(() => { const b = document.getElementById('v-stage').getBoundingClientRect();"
         " return [b.x + scrollX, b.y + scrollY, b.width, b.height] })()"
@@ -141,7 +140,9 @@ def test_zoom_repeats_pixels_and_arrow_keys_pan(opened: Browser) -> None:
         **{"width": 400, "height": 300, "deviceScaleFactor": 1, "mobile": False},
     )
     opened.run("document.getElementById('v-stage').scrollIntoView()")
-    opened.run("document.getElementById('v-left').value = 0; window.dispatchEvent(new Event('resize'))")
+    opened.run(
+        "document.getElementById('v-left').value = 0; window.dispatchEvent(new Event('resize'))"
+    )
     focus(opened, "#v-stage")
     for _ in range(3):
         opened.press("+")
@@ -167,7 +168,7 @@ def test_flicker_shows_one_side_and_then_the_other(opened: Browser) -> None:
 
 def test_space_shows_the_other_side_while_it_is_held(opened: Browser) -> None:
     ready(opened)
-    opened.run("document.getElementById('v-stage').scrollIntoView()")
+    focus(opened, "#v-stage")
     opened.press(" ", release=False)
     assert np.array_equal(seen(opened), noise() >> 5 << 5)
     opened.release(" ")
@@ -201,7 +202,10 @@ def test_another_frame_keeps_the_sides(opened: Browser) -> None:
 
 
 def test_the_legend_hides_a_codec_in_every_plot(opened: Browser) -> None:
-    visible = "[...document.querySelectorAll('.series[data-series=\"1\"]')].map(g => getComputedStyle(g).display)"
+    visible = (
+        "[...document.querySelectorAll('.series[data-series=\"1\"]')]"
+        ".map(group => getComputedStyle(group).display)"
+    )
     assert "none" not in opened.run(visible)
     focus(opened, '.legend button[data-series="1"]')
     opened.press(" ")
@@ -217,7 +221,9 @@ def test_a_curve_is_read_with_the_arrow_keys(opened: Browser) -> None:
     opened.press("ArrowRight")
     assert opened.run(tip).startswith("this codec, quality 2: 0.200 bpp, 33.")
     opened.press("Tab")
-    assert "this codec" not in opened.run(tip) or opened.run("document.getElementById('tip').hidden")
+    assert "this codec" not in opened.run(tip) or opened.run(
+        "document.getElementById('tip').hidden"
+    )
 
 
 def test_a_heading_sorts_the_images(opened: Browser) -> None:
@@ -225,7 +231,9 @@ def test_a_heading_sorts_the_images(opened: Browser) -> None:
     column = [text.strip(" ↑↓") for text in opened.run(heads)].index("PSNR dB")
     for expected, sort in (("one.png", "ascending"), ("script", "descending")):
         opened.run(f"document.querySelectorAll('#rows thead button')[{column}].click()")
-        names = opened.run("[...document.querySelectorAll('#rows tbody th')].map(t => t.textContent)")
+        names = opened.run(
+            "[...document.querySelectorAll('#rows tbody th')].map(t => t.textContent)"
+        )
         assert expected in names[0]
         assert "bad.png" in names[-1]  # what failed comes last either way
         sorts = "document.querySelector('#rows [aria-sort]').ariaSort"

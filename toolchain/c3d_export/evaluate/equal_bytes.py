@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from c3d_export.core.errors import C3DError, LibraryMissingError, UnknownQualityError
 from c3d_export.evaluate.baselines import at_bpp
-from c3d_export.evaluate.labels import label_of
+from c3d_export.evaluate.labels import has_rate, label_of
 from c3d_export.evaluate.measure import Codec, Result, measure
 from c3d_export.evaluate.metrics import ms_ssim, ms_ssim_db, psnr
 from c3d_export.evaluate.tables import Table
@@ -102,10 +102,10 @@ def score(name: str, frame: Frame, result: Result) -> Scored:
 def caption(scored: Scored, *, with_bytes: bool = False) -> str:
     """Such as "WebP: 0.353 bpp, 34.20 dB, MS-SSIM 0.9712 (15.4 dB)"."""
     result = scored.result
-    rate = f"{result.bpp:.3f} bpp"
-    if with_bytes:
-        rate = f"{len(result.data):,} bytes, {rate}"
-    parts = [rate, "no loss" if math.isinf(scored.psnr) else f"{scored.psnr:.2f} dB"]
+    parts = [f"{result.bpp:.3f} bpp"] if has_rate(scored.name) else []
+    if parts and with_bytes:
+        parts.insert(0, f"{len(result.data):,} bytes")
+    parts.append("no loss" if math.isinf(scored.psnr) else f"{scored.psnr:.2f} dB")
     if not math.isnan(scored.ms_ssim):
         decibels = ms_ssim_db(scored.ms_ssim)
         shown = "" if math.isinf(decibels) else f" ({decibels:.1f} dB)"
@@ -133,7 +133,7 @@ def _line(name: str, comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     return (
         name,
         images,
-        f"{statistics.fmean(item.result.bpp for item in scored):.3f}",
+        f"{statistics.fmean(item.result.bpp for item in scored):.3f}" if has_rate(name) else "-",
         f"{statistics.fmean(item.psnr for item in scored):.2f}",
         "-" if math.isnan(quality) else f"{quality:.4f}",
         f"{statistics.median(item.result.encode_ms for item in scored):.1f}",

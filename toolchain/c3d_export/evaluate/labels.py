@@ -18,8 +18,16 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+RATELESS: Final = "SR only"
+"""How the names of codecs begin that show what scaling alone costs: their rate means nothing."""
+
 _FAMILIES: Final = {"jxl": "JPEG XL effort", "svtav1": "SVT-AV1 preset"}
 _FAMILY: Final = re.compile(r"(\w+)-(\d+)\Z")
+
+
+def has_rate(name: str) -> bool:
+    """Whether the rate of this codec means anything."""
+    return not name.startswith(RATELESS)
 
 
 def label_of(name: str) -> str:

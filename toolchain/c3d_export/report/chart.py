@@ -176,7 +176,8 @@ def _names(curves: Sequence[Curve], frame: _Frame) -> dict[int, tuple[Item, ...]
     """Beside the chart: each name as near to its curve's end as the others let it."""
     ends = sorted(((_end(curve, frame), curve) for curve in curves), key=lambda pair: pair[0][1])
     heights = _spread([end[1] for end, _ in ends], frame.layout.top, frame.bottom)
-    x, size = frame.right + 14, frame.layout.font
+    gap = _gap(len(ends), frame.bottom - frame.layout.top)
+    x, size = frame.right + 14, min(frame.layout.font, 0.85 * gap)
     found: dict[int, tuple[Item, ...]] = {}
     for (end, curve), y in zip(ends, heights, strict=True):
         style = curve.style
@@ -196,14 +197,19 @@ def _end(curve: Curve, frame: _Frame) -> Place:
 
 
 def _spread(wanted: list[float], low: float, high: float) -> list[float]:
-    """Rising heights moved apart by _LABEL_GAP, within low..high where they have room."""
+    """Rising heights moved apart, by less than _LABEL_GAP where low..high has no room for it."""
+    gap = _gap(len(wanted), high - low)
     placed: list[float] = []
     for height in wanted:
-        placed.append(max(height, placed[-1] + _LABEL_GAP) if placed else max(height, low))
+        placed.append(max(height, placed[-1] + gap) if placed else max(height, low))
     for index in range(len(placed) - 1, -1, -1):
-        limit = high if index == len(placed) - 1 else placed[index + 1] - _LABEL_GAP
+        limit = high if index == len(placed) - 1 else placed[index + 1] - gap
         placed[index] = min(placed[index], limit)
     return placed
+
+
+def _gap(count: int, room: float) -> float:
+    return min(_LABEL_GAP, room / max(count - 1, 1))
 
 
 def _in_words(curve: Curve) -> str:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from c3d_export.evaluate.labels import has_rate, label_of
 from c3d_export.report.curves import Point, at_rate
 from c3d_export.report.results import Results
 
@@ -41,9 +42,9 @@ class Extremes:
 
 
 def extremes_of(results: Results) -> list[Extremes]:
-    """One entry per other codec, in the order of the file."""
+    """One entry per other codec that has a rate, in the order of the file."""
     curves = _curves(results)
-    return [_against(results, model, curves) for model in results.others()]
+    return [_against(results, model, curves) for model in results.others() if has_rate(model)]
 
 
 def telling_images(results: Results, count: int) -> list[tuple[str, str]]:
@@ -52,7 +53,8 @@ def telling_images(results: Results, count: int) -> list[tuple[str, str]]:
     Against the codec that ours beats by least: the worst frame, the best one, the one in the
     middle, then evenly between; the first ones where there is nothing to compare with.
     """
-    found = [item for item in extremes_of(results) if item.gains]
+    full = (item for item in extremes_of(results) if item.model not in results.rescaled)
+    found = [item for item in full if item.gains]
     if not found:
         return [(image, "") for image in results.images[:count]]
     hardest = min(found, key=lambda item: item.mean)
@@ -60,8 +62,8 @@ def telling_images(results: Results, count: int) -> list[tuple[str, str]]:
     chosen: list[tuple[str, str]] = []
     for index in _spread(len(gains), count):
         place = {0: "the worst frame", len(gains) - 1: "the best frame"}.get(index, "a frame")
-        why = f"{place} against {{}}: {gains[index].decibels:+.2f} dB"
-        chosen.append((gains[index].image, why.format(hardest.model)))
+        why = f"{place} against {label_of(hardest.model)}: {gains[index].decibels:+.2f} dB"
+        chosen.append((gains[index].image, why))
     return chosen
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,14 +14,14 @@ from typing import Final
 from c3d_export.core.errors import OptionError
 from c3d_export.evaluate.labels import label_of
 from c3d_export.report.chart import NARROW, WIDE, draw_chart
-from c3d_export.report.curves import Chart, charts_of
+from c3d_export.report.curves import Chart, charts_of, place_of
 from c3d_export.report.markup import Markup, element, joined, json_script
 from c3d_export.report.palette import DARK, LIGHT, style_of
 from c3d_export.report.results import Results
 from c3d_export.report.row_data import packed_rows
 from c3d_export.report.scene import Group, Line, Mark, Scene
 from c3d_export.report.svg import inline_svg, style_rules, swatch
-from c3d_export.report.tables import bd_table, extremes_table, facts, means_table
+from c3d_export.report.tables import bd_table, extremes_table, facts, means_table, stages_table
 from c3d_export.report.viewer import Viewer, viewer_data, viewer_section
 
 MAX_BYTES: Final = 10_000_000
@@ -38,7 +40,7 @@ def build_page(results: Results, viewer: Viewer) -> bytes:
     sections = [
         _Section("quality", "Quality against rate", _plots(results)),
         _Section("viewer", "Look at it", viewer_section(viewer)),
-        _Section("means", "Means", means_table(results)),
+        _Section("means", "Means", joined(means_table(results), stages_table(results))),
         _Section("bd", "BD-rates", bd_table(results)),
         _Section("extremes", "Best and worst frames", extremes_table(results)),
         _Section("images", "Every image", _rows_section()),
@@ -129,6 +131,7 @@ def _header(results: Results, sections: list[_Section]) -> Markup:
         "header",
         element("h1", _title(results)),
         element("p", text),
+        *_headline(results),
         notes if warned else Markup(""),
         element("nav", *links, aria_label="Sections"),
         element(
@@ -138,14 +141,26 @@ def _header(results: Results, sections: list[_Section]) -> Markup:
     )
 
 
+def _headline(results: Results) -> list[Markup]:
+    """The BD-rates of ours at equal PSNR, in words."""
+    parts = [
+        f"{item.percent:+.1f} % against {label_of(item.anchor)}"
+        for item in results.bd_rates
+        if (item.codec, item.metric) == (results.ours, "psnr")
+        and item.anchor not in results.rescaled
+        and not math.isnan(item.percent)
+    ]
+    return [element("p", f"Rate at equal PSNR (BD-rate): {', '.join(parts)}.")] if parts else []
+
+
 def _plots(results: Results) -> Markup:
-    legend = element(
-        "div",
-        *(_legend_entry(results, index) for index in range(len(results.models))),
-        class_="legend",
-        role="group",
-        aria_label="Codecs that the plots show",
-    )
+    full = [model for model in results.models if model not in results.rescaled]
+    legend = _legend(results, full, "Codecs that the plots show")
+    if results.rescaled:
+        low = [model for model in results.models if model in results.rescaled]
+        title = f"At lower resolutions: {len(low)}"
+        more = element("details", element("summary", title), _legend(results, low, title))
+        legend = joined(legend, more)
     hint = element(
         "p",
         "A name hides or shows its codec. Point at a mark, or walk along a curve with Tab and the"
@@ -156,9 +171,13 @@ def _plots(results: Results) -> Markup:
     return joined(legend, hint, element("div", *figures, class_="figures"))
 
 
-def _legend_entry(results: Results, index: int) -> Markup:
-    model = results.models[index]
-    place = 0 if model == results.ours else 1 + results.others().index(model)
+def _legend(results: Results, models: Sequence[str], label: str) -> Markup:
+    entries = (_legend_entry(results, model) for model in models)
+    return element("div", *entries, class_="legend", role="group", aria_label=label)
+
+
+def _legend_entry(results: Results, model: str) -> Markup:
+    place = place_of(results, model)
     style = style_of(place)
     line = Line(((1, 7), (33, 7)), style.role, 2, style.dash)
     items = line, Mark((17, 7), style.shape, style.role, 4.2)

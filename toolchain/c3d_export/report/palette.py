@@ -73,7 +73,7 @@ class Style(NamedTuple):
 
 
 def style_of(index: int) -> Style:
-    """The style of the codec at this place; 0 is ours. Places below 36 have styles of their own."""
+    """The style of the codec at this place; 0 is ours. No two of the first 252 are equal."""
     if index == 0:
         return Style("s0", "circle", ())
     role = f"s{1 + (index - 1) % (SERIES - 1)}"

@@ -17,6 +17,8 @@ from c3d_export.core.limits import MIB
 FORMAT: Final = 1
 FILE: Final = "results.json"
 OURS: Final = "ours"
+STAGE: Final = "stage: "
+"""How the names of single stages' times begin."""
 
 # 500 frames at 60 settings are 30,000 rows of 600 bytes.
 MAX_BYTES: Final = 64 * MIB
@@ -34,8 +36,12 @@ _COUNTS: Final = frozenset({"quality", "width", "height", "images", "failures"})
 
 @dataclass(frozen=True)
 class Summary:
-    """One codec at one quality over all frames. `values`: means and medians by name; NaN where
-    nothing was measured, inf where all frames came back equal. `failures` are in none of them."""
+    """One codec at one quality over all frames.
+
+    `values`: means and medians by name, the times of single stages as STAGE and their name; NaN
+    where nothing was measured, inf where all frames came back equal. `failures` are in none of
+    them. `supersampled`: factor and up-scaler of a codec at a lower resolution, else empty.
+    """
 
     model: str
     quality: int
@@ -47,8 +53,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Row:
-    """One frame at one quality through one codec; `values` as in Summary, with the times of single
-    stages as `stage: NAME`. `error` is None exactly where it was coded, decoded and compared."""
+    """One frame at one quality through one codec; names and `values` as in Summary.
+
+    `error` is None exactly where it was coded, decoded and compared.
+    """
 
     model: str
     quality: int
@@ -62,7 +70,8 @@ class Row:
 class BdRate:
     """By how many percent the rate of `codec` differs from that of `anchor` at equal `metric`.
 
-    Between `low` and `high` of the metric; NaN with a `reason` where it cannot be said.
+    Between `low` and `high` of the metric; NaN with a `reason` where it cannot be said. Of `images`
+    out of `total` frames; 0 where the file does not say.
     """
 
     codec: str
@@ -72,6 +81,8 @@ class BdRate:
     low: float
     high: float
     reason: str
+    images: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,11 @@ class Results:
     def images(self) -> tuple[str, ...]:
         """The names of the frames, in the order of the file."""
         return tuple(dict.fromkeys(row.image for row in self.rows))
+
+    @cached_property
+    def rescaled(self) -> frozenset[str]:
+        """The names of the codecs that run at a lower resolution."""
+        return frozenset(item.model for item in self.summaries if item.supersampled)
 
     def others(self) -> tuple[str, ...]:
         """The names of the codecs but ours."""
@@ -169,8 +185,6 @@ def _summary(record: dict[str, Any]) -> Summary:
 def _row(record: dict[str, Any]) -> Row:
     error = record.get("error")
     values = _values(record)
-    for stage, cell in (record.get("stages_ms") or {}).items():
-        values[f"stage: {stage}"] = number(cell, stage)
     width, x, height = str(record.get("shape") or "").partition("x")
     size = (int(width), int(height)) if x and width.isdigit() and height.isdigit() else (0, 0)
     values["width"] = number(record.get("width", size[0]), "width")
@@ -182,7 +196,9 @@ def _row(record: dict[str, Any]) -> Row:
 def _bd_rate(record: dict[str, Any]) -> BdRate:
     codec, anchor, metric = (_text(record, name) for name in ("codec", "anchor", "metric"))
     percent, low, high = (number(record.get(name), name) for name in ("percent", "low", "high"))
-    return BdRate(codec, anchor, metric, percent, low, high, str(record.get("reason") or ""))
+    reason = str(record.get("reason") or "")
+    counts = (_count(record, name) if name in record else 0 for name in ("images", "of"))
+    return BdRate(codec, anchor, metric, percent, low, high, reason, *counts)
 
 
 def _identity(record: dict[str, Any]) -> tuple[str, int, str]:
@@ -192,7 +208,11 @@ def _identity(record: dict[str, Any]) -> tuple[str, int, str]:
 
 def _values(record: dict[str, Any]) -> dict[str, float]:
     names = (name for name in record if name not in _TEXTS | _COUNTS)
-    return {name: number(record[name], name) for name in names}
+    values = {name: number(record[name], name) for name in names}
+    stages = record.get("stages_ms") or {}
+    if not isinstance(stages, dict):
+        raise ResultsError(f"stages_ms is {str(stages)[:40]!r}, which is no object")
+    return values | {f"{STAGE}{name}": number(cell, name) for name, cell in stages.items()}
 
 
 def _text(record: dict[str, Any], name: str) -> str:

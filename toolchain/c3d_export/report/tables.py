@@ -10,7 +10,7 @@ from c3d_export.evaluate.labels import label_of
 from c3d_export.evaluate.metrics import ms_ssim_db
 from c3d_export.report.extremes import extremes_of
 from c3d_export.report.markup import Markup, element, joined
-from c3d_export.report.results import Results, Summary
+from c3d_export.report.results import STAGE, Results, Summary
 
 
 class Column(NamedTuple):
@@ -33,13 +33,22 @@ COLUMNS: Final = (
     Column("ms_ssim_y", "MS-SSIM Y", 4),
     Column("ssim", "SSIM", 4),
     Column("ssim_y", "SSIM Y", 4),
-    Column("ssimulacra2", "SSIMULACRA 2", 2),
+    Column("ms_db_y", "MS-SSIM Y dB", 2),
+    Column("vmaf", "VMAF", 2),
     Column("encode_ms", "encode ms", 1),
+    Column("encode_spread_ms", "spread ms", 1),
     Column("decode_ms", "decode ms", 1),
+    Column("decode_spread_ms", "spread ms", 1),
 )
 """What summaries and rows are known to hold; whatever else they hold follows under its own name."""
 
-_METRICS: Final = {"psnr": "PSNR", "psnr_y": "PSNR Y", "ms_ssim": "MS-SSIM", "ms_db": "MS-SSIM dB"}
+_METRICS: Final = {
+    "psnr": "PSNR",
+    "psnr_y": "PSNR Y",
+    "ms_ssim": "MS-SSIM",
+    "ms_ssim_y": "MS-SSIM Y",
+    "vmaf": "VMAF",
+}
 
 
 def shown_columns(items: Iterable[Mapping[str, float]]) -> list[Column]:
@@ -55,13 +64,30 @@ def shown_columns(items: Iterable[Mapping[str, float]]) -> list[Column]:
 def means_table(results: Results) -> Markup:
     """Means of every codec and quality, with what they are made of."""
     filled = [(item, _with_decibels(item)) for item in results.summaries]
-    columns = shown_columns(values for _, values in filled)
+    columns = [c for c in shown_columns(v for _, v in filled) if not c.key.startswith(STAGE)]
     heads = ["codec", "quality", "images", *(column.heading for column in columns)]
     return table(
         "Means over all images; times are medians.",
         heads,
         [_means_line(item, values, columns) for item, values in filled],
     )
+
+
+def stages_table(results: Results) -> Markup:
+    """Where the time of ours goes, by quality; nothing where it was not measured."""
+    items = [item for item in results.summaries if item.model == results.ours]
+    stages = [c for c in shown_columns(item.values for item in items) if c.key.startswith(STAGE)]
+    if not stages:
+        return Markup("")
+    lines = [
+        [
+            stage.key.removeprefix(STAGE),
+            *(value_cell(item.values.get(stage.key, math.nan), 2) for item in items),
+        ]
+        for stage in stages
+    ]
+    heads = ["stage", *(f"quality {item.quality}" for item in items)]
+    return table("Where the time of this codec goes: medians in milliseconds.", heads, lines)
 
 
 def bd_table(results: Results) -> Markup:
@@ -71,7 +97,7 @@ def bd_table(results: Results) -> Markup:
         return element("p", text)
     lines = []
     for item in results.bd_rates:
-        unit = "" if item.metric in ("ssim", "ms_ssim", "ssimulacra2") else " dB"
+        unit = "" if item.metric == "vmaf" else " dB"
         span = "-" if math.isnan(item.low) else f"{item.low:.2f} to {item.high:.2f}{unit}"
         lines.append(
             [
@@ -79,11 +105,12 @@ def bd_table(results: Results) -> Markup:
                 label_of(item.anchor),
                 _METRICS.get(item.metric, item.metric),
                 value_cell(item.percent, 1, "+"),
-                joined(span),
+                span,
+                f"{item.images} of {item.total}" if item.total else "-",
                 item.reason,
             ]
         )
-    heads = ["codec", "against", "at equal", "rate, %", "over", "why not"]
+    heads = ["codec", "against", "at equal", "rate, %", "over", "images", "why not"]
     text = "BD-rate: below zero, the codec needs less rate than what it is compared with."
     return table(text, heads, lines)
 

@@ -57,7 +57,8 @@
         if (mark) say(mark); else hush();
       });
     }
-    plot.addEventListener("pointerleave", hush);
+    // A finger leaves when it is lifted, and what it asked for must stay.
+    plot.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hush(); });
     for (const series of plot.querySelectorAll(".series")) walk(series);
   }
 
@@ -78,4 +79,5 @@
   }
 
   addEventListener("scroll", hush, { passive: true });
+  document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".plot")) hush(); });
 })();

@@ -10,6 +10,7 @@
   const choice = { left: at("left"), right: at("right") };
   const picture = { left: at("left-picture"), right: at("right-picture") };
   const caption = { left: at("left-caption"), right: at("right-caption") };
+  const captions = document.querySelector(".captions");
   const ZOOMS = [...zoom.options].map((option) => Number(option.value));
   const PAN = 40;  // pixels of the screen for an arrow key
   // Two changes a second: below the three flashes that WCAG 2.3.1 allows.
@@ -37,10 +38,11 @@
     const { width, height } = shot();
     const wide = width * times(), tall = height * times();
     const room = stage.parentElement.clientWidth;
-    const seenWidth = Math.min(wide, room), seenHeight = Math.min(tall, 0.72 * innerHeight);
+    const seenWidth = Math.min(wide, room), seenHeight = Math.min(tall, 0.6 * innerHeight);
     stage.style.width = `${seenWidth}px`;
     stage.style.height = `${seenHeight}px`;
     slider.style.width = `${seenWidth}px`;
+    captions.style.width = `${clamp(seenWidth, Math.min(room, 560), room)}px`;
     state.x = clamp(state.x, seenWidth - wide, 0);
     state.y = clamp(state.y, seenHeight - tall, 0);
     stage.classList.toggle("zoomed", tall > seenHeight || wide > seenWidth);
@@ -114,7 +116,7 @@
     only(on ? (Number(slider.value) >= 50 ? "right" : "left") : null);
   }
 
-  // Keys count while the viewer or nothing at all has the focus, never in a list.
+  // Keys count while the viewer has the focus, or nothing at all while it is seen; never in a list.
   function mine(target) {
     if (target.matches("select, summary, .series, a, .scroll")) return false;
     return target === document.body ? visible() : Boolean(target.closest("#viewer"));
@@ -141,7 +143,7 @@
     else if (key === "-") step(-1);
     else if (key === "f" || key === "F") setFlicker(!state.timer);
     else if (key === "x" || key === "X") swap();
-    else if (key === " " && event.target.tagName !== "BUTTON") hold(true);
+    else if (key === " " && [stage, slider].includes(event.target)) hold(true);
     else if (event.target === stage) return pan(key);
     else return false;
     return true;
