@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from c3d_export.core import jsonio
 from c3d_export.evaluate.equal_bytes import Method
 from c3d_export.report.results import Results, parse_results
 from c3d_export.runtime.images import Frame
@@ -38,7 +38,7 @@ def row(model: str, image: str, quality: int, better: float = 0.0, **changes: An
         "ms_ssim": ms_ssim,
         "ms_ssim_y": ms_ssim,
         "ms_db": -10 * math.log10(1 - ms_ssim),
-        "ssimulacra2": None,
+        "vmaf": None,
         "enc_ms": 10.5 + quality,
         "dec_ms": 20.25 + quality,
         "supersampled": "",
@@ -62,14 +62,16 @@ def summary(rows: Sequence[dict]) -> dict:
     names = ("bpp", "payload_bpp", "psnr", "psnr_y", "ssim", "ssim_y", "ms_ssim", "ms_ssim_y")
     times = {"encode_ms": "enc_ms", "decode_ms": "dec_ms"}
     sources = {**{name: name for name in names}, **times}
-    means = {
-        name: sum(item[source] for item in done) / len(done) if done else None
-        for name, source in sources.items()
-    }
+    means = {name: _mean([item[source] for item in done]) for name, source in sources.items()}
     first = rows[0]
     kept = {name: first[name] for name in ("model", "quality", "supersampled")}
     counts = {"images": len(done), "failures": len(rows) - len(done)}
-    return {**kept, **counts, **means, "ssimulacra2": None}
+    return {**kept, **counts, **means, "vmaf": None}
+
+
+def _mean(values: list[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers and len(numbers) == len(values) else None
 
 
 def results_json(
@@ -117,7 +119,7 @@ def results_json(
 
 def results(**options: Any) -> Results:
     """`results_json`, read."""
-    return parse_results(jsonio.dumps(results_json(**options)))
+    return parse_results(json.dumps(results_json(**options)).encode())
 
 
 @dataclass

@@ -43,7 +43,8 @@ class Scale:
         rough = (self.high - self.low) / _TARGET_TICKS
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(item * unit for item in _STEPS if item * unit >= rough * (1 - 1e-9))
-        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        # An end that is a tick must not be lost to rounding.
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return tuple(index * step for index in range(first, last + 1))
 
     def _log_ticks(self) -> tuple[float, ...]:
