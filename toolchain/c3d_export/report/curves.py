@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -80,7 +81,9 @@ def _low_chart(results: Results, metric: Metric, model: str) -> Chart:
     models = [name for name in results.models if name == model or name.startswith(starts)]
     chart = rd_chart(results, metric, models)
     title = f"{chart.title}: {label_of(model)} at lower resolutions"
-    return replace(chart, key=f"{chart.key}-{model}-rescaled", title=title)
+    # A name out of a file becomes part of one of ours.
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.") or "codec"
+    return replace(chart, key=f"{chart.key}-{name}-rescaled", title=title)
 
 
 def rd_chart(results: Results, metric: Metric, models: Sequence[str]) -> Chart:
@@ -165,8 +168,10 @@ def _points(results: Results, model: str, value: Callable[[Summary], float]) -> 
 
 
 def place_of(results: Results, model: str) -> int:
-    """The place of a codec in legends and styles: 0 for ours, then in the order of the file."""
-    return 0 if model == results.ours else 1 + results.others().index(model)
+    """The place of a codec in legends and styles: 0 for ours, then in the order of the file, those
+    at lower resolutions last."""
+    others = sorted(results.others(), key=lambda name: name in results.rescaled)
+    return 0 if model == results.ours else 1 + others.index(model)
 
 
 def _curve(results: Results, model: str, points: list[Datum], level: Datum | None) -> Curve:

@@ -122,7 +122,10 @@ def _title(results: Results) -> str:
 
 def _header(results: Results, sections: list[_Section]) -> Markup:
     count = results.frames.get("count", len(results.images))
-    others = ", ".join(label_of(model) for model in results.others()) or "no other codec"
+    full = [label_of(model) for model in results.others() if model not in results.rescaled]
+    others = ", ".join(full) or "no other codec"
+    if results.rescaled:
+        others += f", and {len(results.rescaled)} at lower resolutions"
     text = f"{count} frames, every codec by its real files. Beside it: {others}."
     links = (element("a", item.title, href=f"#{item.identity}") for item in sections)
     warned = cautions(results)

@@ -164,13 +164,13 @@ def table(caption: str, heads: Sequence[str], lines: Iterable[Sequence[str]]) ->
         )
         for line in kept
     )
-    whole = element(
-        "table",
-        element("caption", caption),
-        element("thead", head),
-        element("tbody", *body),
+    # No caption element: it would be as wide as the table, and be cut where that scrolls.
+    whole = element("table", element("thead", head), element("tbody", *body), aria_label=caption)
+    label = {"role": "region", "aria_label": caption}
+    return joined(
+        element("p", caption, class_="hint"),
+        element("div", whole, class_="scroll", tabindex=0, **label),
     )
-    return element("div", whole, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
 def value_cell(value: float, digits: int, sign: str = "") -> Markup:

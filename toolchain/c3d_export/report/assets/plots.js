@@ -21,6 +21,8 @@
   const NEAR = 28;
 
   function say(mark) {
+    hush();
+    mark.classList.add("here");
     const box = mark.getBoundingClientRect();
     tip.textContent = mark.dataset.label;
     tip.hidden = false;
@@ -31,7 +33,10 @@
     tip.style.top = `${above > 4 ? above : box.bottom + 8}px`;
   }
 
-  const hush = () => { tip.hidden = true; };
+  function hush() {
+    tip.hidden = true;
+    for (const mark of document.querySelectorAll(".mark.here")) mark.classList.remove("here");
+  }
 
   function nearest(marks, event) {
     let found = null, least = NEAR;

@@ -44,6 +44,7 @@
   function heading(title, column) {
     const cell = document.createElement("th");
     cell.scope = "col";
+    if (column >= 0) cell.className = "number";
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = title;
