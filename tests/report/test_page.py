@@ -14,8 +14,8 @@ from c3d_export.core.errors import OptionError
 from c3d_export.report import page as page_module
 from c3d_export.report.extremes import extremes_of, telling_images
 from c3d_export.report.markup import Markup, element, json_script
-from c3d_export.report.page import MAX_BYTES, build_page, cautions
-from c3d_export.report.pictures import take_shot
+from c3d_export.report.page import MAX_BYTES, build_page, cautions, room_for_pictures
+from c3d_export.report.pictures import BUDGET, take_shot
 from c3d_export.report.results import Results
 from c3d_export.report.tables import bd_table, extremes_table, means_table, table, value_cell
 from c3d_export.report.viewer import Viewer
@@ -140,6 +140,18 @@ def test_500_frames_fit() -> None:
         for quality in (1, 2, 3, 4)
     ]
     assert len(build_page(results(rows=rows), Viewer())) < MAX_BYTES / 6
+
+
+def test_pictures_get_what_the_rest_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = results()
+    rest = len(build_page(made, Viewer()))
+    assert room_for_pictures(made) == BUDGET
+    monkeypatch.setattr(page_module, "MAX_BYTES", rest + 500_000)
+    room = room_for_pictures(made)
+    assert 200_000 < room < 500_000
+    frame = noise(200, 300)
+    shots = (take_shot("a", "", frame, OURS, OTHERS, quality=2, budget=room),)
+    assert room < len(build_page(made, Viewer(shots))) <= rest + 500_000
 
 
 def test_a_page_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ def make_viewer(
     results, MissingInputError where none of the frames is there.
     """
     from ..evaluate.equal_bytes import Method, middle
+    from ..report.page import room_for_pictures
     from ..report.viewer import Viewer
     from ..runtime.codec import open_codec
 
@@ -58,6 +59,7 @@ def make_viewer(
         [*others, *further],
         middle(codec.qualities) if quality is None else quality,
         crop,
+        room_for_pictures(results),
     )
     notes = [*_absences(results, absent, data), *_differences(results, shots)]
     for text in notes:
@@ -145,15 +147,16 @@ def _take(
     others: list[Method],
     quality: int,
     crop: Crop | None,
+    room: int,
 ) -> list[Shot]:
-    from ..report.pictures import BUDGET, take_shot
+    from ..report.pictures import take_shot
     from ..runtime.images import read_image
 
     shots = []
     with progress("coding", len(wanted)) as advance:
         for index, (image, why) in enumerate(wanted):
             frame = read_image(found[image])
-            budget = BUDGET // len(wanted)
+            budget = room // len(wanted)
             shots.append(
                 take_shot(
                     image, why, frame, ours, others, quality=quality, crop=crop, budget=budget

@@ -17,6 +17,7 @@ from c3d_export.report.chart import NARROW, WIDE, draw_chart
 from c3d_export.report.curves import Chart, charts_of, place_of
 from c3d_export.report.markup import Markup, element, joined, json_script
 from c3d_export.report.palette import DARK, LIGHT, style_of
+from c3d_export.report.pictures import BUDGET
 from c3d_export.report.results import Results
 from c3d_export.report.row_data import packed_rows
 from c3d_export.report.scene import Group, Line, Mark, Scene
@@ -25,6 +26,9 @@ from c3d_export.report.tables import bd_table, extremes_table, facts, means_tabl
 from c3d_export.report.viewer import Viewer, viewer_data, viewer_section
 
 MAX_BYTES: Final = 10_000_000
+
+# What stands around the pictures: names, captions, notes.
+_MARGIN: Final = 200_000
 _SCRIPTS: Final = ("plots.js", "rows.js", "viewer.js")
 
 
@@ -58,6 +62,15 @@ def build_page(results: Results, viewer: Viewer) -> bytes:
             " fewer baselines, or evaluate fewer images"
         )
     return encoded
+
+
+def room_for_pictures(results: Results) -> int:
+    """How many characters of pictures a page of these results can hold, BUDGET at most.
+
+    Raises OptionError where not even the rest of the page fits.
+    """
+    rest = len(build_page(results, Viewer()))
+    return min(BUDGET, MAX_BYTES - rest - _MARGIN)
 
 
 def cautions(results: Results) -> list[str]:

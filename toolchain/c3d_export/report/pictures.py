@@ -23,8 +23,8 @@ from c3d_export.evaluate.picture import Crop
 from c3d_export.evaluate.sample_sheet import find_difference
 from c3d_export.runtime.images import Frame
 
-# Of a page of 10 MB: the rest is plots, tables and rows.
 BUDGET: Final = 6_500_000
+"""Characters for all pictures of a page: with more, a phone on a slow line waits for minutes."""
 ORIGINAL: Final = "original"
 
 _MIN_SIDE: Final = 32

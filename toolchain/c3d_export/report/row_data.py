@@ -12,10 +12,11 @@ Packed = dict[str, object]
 
 
 def packed_rows(results: Results) -> Packed:
-    """images, models: names; columns: [key, heading, decimals]; groups: one per codec and quality,
-    {model, quality, images: [place], errors: [text or null], values: [[a column's numbers]]}.
+    """images: names; columns: [key, heading, decimals]; groups: one per codec and quality,
+    {model, label, quality, images: [place], errors: [text or null], values: [a column's numbers]}.
 
-    Numbers are as in the file: null for what was not measured, "inf" for infinity.
+    Numbers are as in the file: null for what was not measured (or for a whole column of that),
+    "inf" for infinity.
     """
     columns = [
         column
@@ -38,10 +39,19 @@ def packed_rows(results: Results) -> Packed:
         "images": list(images),
         "columns": heads,
         "groups": [
-            {"model": model, "label": label_of(model), "quality": quality, **group}
+            {"model": model, "label": label_of(model), "quality": quality, **_without_empty(group)}
             for (model, quality, _), group in groups.items()
         ],
     }
+
+
+def _without_empty(group: dict[str, list[object]]) -> dict[str, object]:
+    columns = group["values"]
+    kept = [
+        cells if isinstance(cells, list) and any(cell is not None for cell in cells) else None
+        for cells in columns
+    ]
+    return {**group, "values": kept}
 
 
 def _cell(value: float) -> float | int | str | None:

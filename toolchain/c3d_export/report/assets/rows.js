@@ -35,7 +35,7 @@
       data.columns.forEach(([, , digits], column) => {
         const cell = row.insertCell();
         cell.className = "number";
-        cell.textContent = shown(group.values[column][index], digits);
+        cell.textContent = shown(cellOf(group, column, index), digits);
       });
     }
     place.replaceChildren(table);
@@ -71,7 +71,7 @@
       return places.sort((a, b) => sign * name(a).localeCompare(name(b)));
     }
     const value = (index) => {
-      const cell = group.values[order.column][index];
+      const cell = cellOf(group, order.column, index);
       return cell === "inf" ? Infinity : cell;
     };
     return places.sort((a, b) => {
@@ -79,6 +79,11 @@
       if (one === null || other === null) return (one === null) - (other === null);
       return one === other ? 0 : sign * (one < other ? -1 : 1);
     });
+  }
+
+  // A column of which nothing was measured is null as a whole.
+  function cellOf(group, column, index) {
+    return group.values[column] === null ? null : group.values[column][index];
   }
 
   function shown(value, digits) {
