@@ -1,17 +1,27 @@
 "use strict";
 // The table of every image through one codec at one quality.
 (() => {
-  const data = JSON.parse(document.getElementById("row-data").textContent);
+  let data = null;
   const select = document.getElementById("row-group");
   const place = document.getElementById("rows");
   const order = { column: -1, down: false };  // column -1: the image's name
 
-  data.groups.forEach((group, index) => {
-    select.add(new Option(`${group.label}, quality ${group.quality}`, index));
-  });
-  select.addEventListener("change", draw);
-  if (data.groups.length) draw();
-  else place.textContent = "The results have no rows.";
+  // Of 500 frames that is work for a second, which nobody should wait for who reads the plots.
+  new IntersectionObserver((entries, observer) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    begin();
+  }, { rootMargin: "300px" }).observe(select);
+
+  function begin() {
+    data = JSON.parse(document.getElementById("row-data").textContent);
+    data.groups.forEach((group, index) => {
+      select.add(new Option(`${group.label}, quality ${group.quality}`, index));
+    });
+    select.addEventListener("change", draw);
+    if (data.groups.length) draw();
+    else place.textContent = "The results have no rows.";
+  }
 
   function draw() {
     const group = data.groups[select.value];
