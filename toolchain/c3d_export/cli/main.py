@@ -15,6 +15,7 @@ import click
 
 from .. import __version__
 from .bench import bench
+from .compare import compare
 from .data import data
 from .decode import decode
 from .doctor import doctor
@@ -24,6 +25,7 @@ from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .overlay import overlay
 from .prune import prune
+from .report import report
 from .settings import Settings, verbose_option, workspace_option
 from .train import finetune, train
 from .validate import validate
@@ -100,6 +102,8 @@ for _command in (
     encode,
     decode,
     evaluate,
+    report,
+    compare,
     bench,
     doctor,
 ):

@@ -176,6 +176,10 @@ class BundleVersionError(BundleError):
     """The bundle has a version that this package does not know."""
 
 
+class ResultsError(CorruptError):
+    """The results of an evaluation are damaged, of another format, or contradict themselves."""
+
+
 class CheckpointError(CorruptError):
     """A training checkpoint is damaged or belongs to another network."""
 

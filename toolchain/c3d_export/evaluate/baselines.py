@@ -13,7 +13,7 @@ from typing import Final
 from c3d_export.core.errors import OptionError
 from c3d_export.evaluate.baseline_codec import Baseline
 from c3d_export.evaluate.jxl_codec import JXL_CODECS
-from c3d_export.evaluate.measure import Result, measure, timed_decode, timed_encode
+from c3d_export.evaluate.measure import Codec, Result, measure, timed_decode, timed_encode
 from c3d_export.evaluate.pillow_codecs import PILLOW_CODECS
 from c3d_export.evaluate.video_codecs import VIDEO_CODECS
 from c3d_export.runtime.images import Frame, check_frame
@@ -39,7 +39,7 @@ def get_baseline(name: str) -> Baseline:
     return BASELINES[name]
 
 
-def at_bpp(baseline: Baseline, frame: Frame, target_bpp: float, tolerance: float = 0.03) -> Result:
+def at_bpp(baseline: Codec, frame: Frame, target_bpp: float, tolerance: float = 0.03) -> Result:
     """The frame, uint8 (height, width, 3) RGB, coded at about `target_bpp` bits per pixel.
 
     Bisects the integer qualities until the rate is within `tolerance` (a fraction of the target),

@@ -28,7 +28,7 @@ CROP_HEIGHT: Final = 240
 MAGNIFICATION: Final = 2
 
 BOX_COLOUR: Final = (255, 0, 0)
-_BACKGROUND = (24, 24, 27)
+BACKGROUND: Final = (24, 24, 27)
 _BAR = (39, 39, 42)
 _TEXT = (250, 250, 250)
 
@@ -58,6 +58,7 @@ def side_by_side(
     crop: Crop | None = None,
     *,
     actual_size: bool = False,
+    title: str = "original",
 ) -> Frame:
     """The original with the crop marked, and the crop of it and of every entry, magnified.
 
@@ -65,8 +66,8 @@ def side_by_side(
     "ours  0.31 bpp  34.2 dB") and a decoded frame. The crop is `find_detail` of the original where
     None is given. The magnification repeats pixels and smooths nothing; the whole frame is scaled
     down only where it is wider than the tiles below it. actual_size: the crops alone, one pixel
-    for one pixel. Raises FrameShapeError for frames of different sizes, OptionError for a crop
-    outside the frame.
+    for one pixel. title: how the line under the whole frame begins. Raises FrameShapeError for
+    frames of different sizes, OptionError for a crop outside the frame.
     """
     crop = find_detail(original) if crop is None else _check_crop(original, crop)
     tiles = [("original", original), *entries]
@@ -82,7 +83,7 @@ def side_by_side(
     if actual_size:
         return np.array(grid)
     height, width = original.shape[:2]
-    caption = f"original {width}x{height}, crop {crop.width}x{crop.height} at {crop.x}, {crop.y}"
+    caption = f"{title} {width}x{height}, crop {crop.width}x{crop.height} at {crop.x}, {crop.y}"
     overview = _captioned(_overview(original, crop, grid.width), caption, grid.width)
     return np.array(_stacked([overview, grid]))
 
@@ -97,7 +98,7 @@ def find_detail(frame: Frame, width: int = CROP_WIDTH, height: int = CROP_HEIGHT
         raise OptionError(f"no crop of {width}x{height} pixels; choose a size above 0")
     rows, columns = check_frame(frame).shape[:2]
     width, height = min(width, columns), min(height, rows)
-    sums = _box_sums(_gradient_energy(frame), width, height)
+    sums = box_sums(_gradient_energy(frame), width, height)
     y, x = np.unravel_index(int(np.argmax(sums)), sums.shape)
     return Crop(int(x), int(y), width, height)
 
@@ -112,7 +113,7 @@ def _gradient_energy(frame: Frame) -> NDArray[np.int64]:
     return energy
 
 
-def _box_sums(values: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:
+def box_sums(values: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:
     """The sum over each window, by its left upper corner (a summed-area table)."""
     total = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
     rows = total[height:] - total[:-height]
@@ -177,7 +178,7 @@ def _grid(tiles: list[Image.Image], columns: int) -> Image.Image:
     width, height = tiles[0].size  # all are of one size
     rows = -(-len(tiles) // columns)
     size = columns * (width + _MARGIN) - _MARGIN, rows * (height + _MARGIN) - _MARGIN
-    grid = Image.new("RGB", size, _BACKGROUND)
+    grid = Image.new("RGB", size, BACKGROUND)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         grid.paste(tile, (column * (width + _MARGIN), row * (height + _MARGIN)))
@@ -188,7 +189,7 @@ def _stacked(parts: list[Image.Image]) -> Image.Image:
     """The parts under one another, each in the middle, with a margin around each."""
     width = max(part.width for part in parts) + 2 * _MARGIN
     height = sum(part.height + _MARGIN for part in parts) + _MARGIN
-    picture = Image.new("RGB", (width, height), _BACKGROUND)
+    picture = Image.new("RGB", (width, height), BACKGROUND)
     top = _MARGIN
     for part in parts:
         picture.paste(part, ((width - part.width) // 2, top))
