@@ -25,6 +25,7 @@ from .failures import InterruptError, PipeClosedError, exit_code_of
 from .overlay import overlay
 from .prune import prune
 from .settings import Settings, verbose_option, workspace_option
+from .specialise import specialise
 from .train import finetune, train
 from .validate import validate
 
@@ -100,6 +101,7 @@ for _command in (
     encode,
     decode,
     evaluate,
+    specialise,
     bench,
     doctor,
 ):
