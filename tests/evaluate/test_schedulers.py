@@ -73,7 +73,7 @@ def test_processes_and_dask_give_the_numbers_of_one_process(
 
 
 def test_names_of_schedulers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedulers, "_cores", lambda: 6)
+    monkeypatch.setattr(schedulers, "cores", lambda: 6)
     assert parse_scheduler("serial") == Scheduler("serial")
     assert parse_scheduler("processes") == Scheduler("processes", 6)
     assert parse_scheduler("processes:2") == Scheduler("processes", 2)

@@ -107,12 +107,13 @@ def _report(
     from ..evaluate.summaries import bd_rates, summarize
     from ..evaluate.versions import environment, library_versions
 
-    names = [entry.name for entry in plan]
-    tested = [name for name in names if name not in spec.baselines]
+    tested = [source.name for source in spec.sources]
+    # Up-scaling alone is one point and no curve.
+    anchors = [item.name for item in plan if len(item.qualities) > 1 or not item.supersampled]
     return Report(
         rows,
         summarize(rows),
-        bd_rates(rows, tested, names),
+        bd_rates(rows, tested, anchors),
         codec=_facts(spec, plan),
         frames={"count": len(paths), "digest": frames_digest(paths)},
         versions=library_versions(),

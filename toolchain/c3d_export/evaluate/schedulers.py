@@ -8,7 +8,6 @@ the workers, so those of a cluster need them under the same paths.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -22,7 +21,7 @@ from c3d_export.evaluate.meter import Job, Meter, MeterOptions
 from c3d_export.evaluate.plan import Entry, PlanSpec
 from c3d_export.evaluate.rows import Row
 from c3d_export.evaluate.runner import Execute, in_process
-from c3d_export.evaluate.versions import library_versions
+from c3d_export.evaluate.versions import cores, library_versions
 
 SERIAL: Final = "serial"
 PROCESSES: Final = "processes"
@@ -47,9 +46,9 @@ def parse_scheduler(text: str) -> Scheduler:
     if kind == SERIAL and not colon:
         return Scheduler(SERIAL)
     if kind == PROCESSES and (not colon or (rest.isdecimal() and int(rest) > 0)):
-        return Scheduler(PROCESSES, int(rest or _cores()))
+        return Scheduler(PROCESSES, int(rest or cores()))
     if kind == DASK and (not colon or rest):
-        return Scheduler(DASK, _cores(), rest)
+        return Scheduler(DASK, cores(), rest)
     raise OptionError(
         f"no scheduler {text!r}; choose serial, processes, processes:N, dask or dask:ADDRESS"
     )
@@ -66,7 +65,7 @@ def executor(
     if scheduler.kind == SERIAL:
         return in_process(plan, options)
     if not spec.threads and not scheduler.address:
-        spec = replace(spec, threads=max(1, _cores() // scheduler.workers))
+        spec = replace(spec, threads=max(1, cores() // scheduler.workers))
     blob = pickle.dumps((spec, options, library_versions()))
     if scheduler.kind == PROCESSES:
         return lambda jobs: _in_processes(jobs, blob, scheduler.workers)
@@ -148,8 +147,3 @@ def _meter(blob: bytes) -> Meter:
                 f" {versions.get(name)}; install the same version there"
             )
     return Meter(spec.open(), options)
-
-
-def _cores() -> int:
-    count = getattr(os, "sched_getaffinity", None)
-    return len(count(0)) if count else os.cpu_count() or 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from typing import Final
@@ -38,14 +37,18 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def environment() -> dict[str, str | int]:
     """The host: what it is, and how many cores this process may use."""
-    count: Callable[[int], object] | None = getattr(os, "sched_getaffinity", None)
-    cores = len(count(0)) if count else os.cpu_count() or 1  # type: ignore[arg-type]
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": _processor(),
-        "cores": cores,
+        "cores": cores(),
     }
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    count = getattr(os, "sched_getaffinity", None)
+    return len(count(0)) if count else os.cpu_count() or 1
 
 
 def _processor() -> str:
