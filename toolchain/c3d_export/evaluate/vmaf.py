@@ -16,17 +16,20 @@ from typing import Final
 
 import numpy as np
 
-from c3d_export.core.errors import C3DError, LibraryMissingError
+from c3d_export.core.errors import LibraryMissingError, WorkerError
 from c3d_export.runtime.images import Frame
 
 MIN_SIDE: Final = 64
 """Its coarsest scale has an eighth of the side, and a window of 17 pixels."""
 
+MAX_PIXELS: Final = 16_000_000
+"""What ffmpeg reads of raw video at once is 49 MB; there libvmaf takes a gigabyte."""
+
 _SCORE: Final = re.compile(rb"VMAF score: ([0-9.]+)")
 _TIMEOUT: Final = 600.0
 _GRAPH: Final = (
     "scale=out_color_matrix=bt709:out_range=tv,format=yuv444p,split[a][b];"
-    "[a]crop=iw:ih/2:0:0[original];[b]crop=iw:ih/2:0:ih/2[decoded];"
+    "[a]trim=end_frame=1[original];[b]trim=start_frame=1,setpts=PTS-STARTPTS[decoded];"
     "[decoded][original]libvmaf=model=version=vmaf_v0.6.1:n_threads=1"
 )
 
@@ -45,23 +48,23 @@ def version() -> str:
 
 
 def score(original: Frame, decoded: Frame) -> float:
-    """0..100 of two frames, uint8 (height, width, 3) RGB; NaN where a side is below MIN_SIDE.
+    """0..100 of two frames, uint8 (height, width, 3) RGB; NaN where a side is below MIN_SIDE,
+    and beyond MAX_PIXELS.
 
-    Raises LibraryMissingError, and C3DError where ffmpeg fails.
+    Raises LibraryMissingError, and WorkerError where ffmpeg fails.
     """
     height, width = original.shape[:2]
-    if min(height, width) < MIN_SIDE:
+    if min(height, width) < MIN_SIDE or height * width > MAX_PIXELS:
         return math.nan
-    size = f"{width}x{2 * height}"
     command = [_ffmpeg(), "-hide_banner", "-nostdin", "-threads", "1", "-filter_threads", "1"]
-    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-i", "pipe:0"]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-i", "pipe:0"]
     command += ["-lavfi", _GRAPH, "-f", "null", "-"]
-    pixels = np.concatenate([original, decoded])
+    pixels = np.stack([original, decoded])
     done = subprocess.run(command, input=pixels.data, capture_output=True, timeout=_TIMEOUT)
     found = _SCORE.search(done.stderr)
     if done.returncode or not found:
         reason = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no score"]
-        raise C3DError(f"VMAF of {width}x{height} failed: {reason[0]}; leave out this metric")
+        raise WorkerError(f"VMAF of {width}x{height} failed: {reason[0]}; leave out this metric")
     return float(found[1])
 
 
