@@ -11,16 +11,9 @@ from pathlib import Path
 import pytest
 
 from c3d_export.core.errors import DiskError, OptionError
+from c3d_export.evaluate.exchange import write_compressai, write_eccv_csv, write_study_csv
 from c3d_export.evaluate.metrics import DEFINITIONS
-from c3d_export.evaluate.reports import (
-    CSV_COLUMNS,
-    Report,
-    write_compressai,
-    write_csv,
-    write_eccv_csv,
-    write_json,
-    write_study_csv,
-)
+from c3d_export.evaluate.reports import CSV_COLUMNS, Report, write_csv, write_json
 from c3d_export.evaluate.runner import Row, summarize
 from c3d_export.evaluate.summaries import BdRate
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from c3d_export.core.errors import OptionError
-from c3d_export.evaluate.reports import write_gains
+from c3d_export.evaluate.exchange import write_gains
 from c3d_export.evaluate.rows import Row
 from c3d_export.evaluate.specialised import Candidate, gains, gains_table, generic_of
 

@@ -143,13 +143,8 @@ def _facts(spec: PlanSpec, plan: list[Entry]) -> dict[str, Any]:
 
 
 def _write(report: Report, out: Path, folder: Path) -> None:
-    from ..evaluate.reports import (
-        write_compressai,
-        write_csv,
-        write_eccv_csv,
-        write_json,
-        write_study_csv,
-    )
+    from ..evaluate.exchange import write_compressai, write_eccv_csv, write_study_csv
+    from ..evaluate.reports import write_csv, write_json
 
     write_csv(report.rows, out / "results.csv")
     write_eccv_csv(report.rows, out / "results-eccv.csv")

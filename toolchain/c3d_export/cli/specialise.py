@@ -91,7 +91,8 @@ def _finish(
     out: Path,
     as_json: bool,
 ) -> None:
-    from ..evaluate.reports import write_csv, write_gains
+    from ..evaluate.exchange import write_gains
+    from ..evaluate.reports import write_csv
     from ..evaluate.specialised import gains, gains_table
     from ..evaluate.tables import METRIC_LABELS
 
