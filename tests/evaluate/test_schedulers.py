@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,48 @@ def test_a_worker_that_dies_is_told(paths: list[Path], monkeypatch: pytest.Monke
 
 def _die(blob: bytes, job: Job) -> list[Row]:
     os._exit(1)
+
+
+PARENT = """
+import os, sys, time
+from pathlib import Path
+from c3d_export.evaluate import schedulers
+from c3d_export.evaluate.meter import Job
+
+def wait(blob, job):
+    job.path.write_text(str(os.getpid()))
+    time.sleep(60)
+
+if __name__ == "__main__":
+    schedulers._work = wait
+    list(schedulers._in_processes([Job(Path(sys.argv[1]), "", ())], b"", 1))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes in /proc")
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    told = tmp_path / "pid"
+    command = [sys.executable, str(tmp_path / "parent.py"), str(told)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as parent:
+        assert _until(lambda: told.exists() and told.read_text() != "")
+        parent.kill()
+    worker = int(told.read_text())
+    assert _until(lambda: not _runs(worker))
+
+
+def _until(done: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 60
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
+    return done()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_dask_that_is_missing_is_named(

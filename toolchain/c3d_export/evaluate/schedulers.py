@@ -8,7 +8,10 @@ the workers, so those of a cluster need them under the same paths.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -76,7 +79,8 @@ def executor(
 def _in_processes(jobs: Sequence[Job], blob: bytes, workers: int) -> Iterator[tuple[int, Row]]:
     # Not forked: threads of ONNX Runtime would be missing in the child.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max(1, min(workers, len(jobs))), mp_context=context)
+    count = max(1, min(workers, len(jobs)))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent)
     try:
         futures: dict[Future[list[Row]], int] = {
             pool.submit(_work, blob, job): index for index, job in enumerate(jobs)
@@ -90,6 +94,22 @@ def _in_processes(jobs: Sequence[Job], blob: bytes, workers: int) -> Iterator[tu
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Has this worker end when its parent was killed; it would else wait for jobs for ever.
+
+    An interrupt of the terminal reaches all processes, and is the parent's to handle.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_dask(jobs: Sequence[Job], blob: bytes, scheduler: Scheduler) -> Iterator[tuple[int, Row]]:
