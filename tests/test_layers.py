@@ -26,7 +26,7 @@ CLI_AT_ONCE: Final = frozenset({"click", "rich"})
 
 RUNTIME: Final = frozenset({"numpy", "onnxruntime", "PIL"})
 TRAINING: Final = RUNTIME | {"torch", "torch_pruning", "safetensors"}
-CLI: Final = TRAINING | {"onnx", "pytorch_msssim", "bjontegaard"} | CLI_AT_ONCE
+CLI: Final = TRAINING | {"onnx", "bjontegaard"} | CLI_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ LAYERS: Final = {
     "prune": Layer(2, TRAINING),
     "quantize": Layer(2, TRAINING),
     "deploy": Layer(3, TRAINING | {"onnx"}),
-    "evaluate": Layer(3, TRAINING | {"pytorch_msssim", "bjontegaard", "av", "imagecodecs"}),
+    "evaluate": Layer(
+        3, TRAINING | {"bjontegaard", "av", "imagecodecs", "imageio_ffmpeg", "distributed"}
+    ),
     "report": Layer(3, RUNTIME),
     "cli": Layer(4, CLI),
     # `c3d_export` itself hands out the runtime's API, and `python -m c3d_export` is the command.

@@ -25,9 +25,9 @@ Run = Callable[..., Result]
 Frame = NDArray[np.uint8]
 
 
-def make_bundle(frame: Frame, name: str) -> bytes:
+def make_bundle(frame: Frame, name: str, *, qualities: int = 3) -> bytes:
     """The untrained network of the smallest size, as the transform codec of one frame."""
-    network = build_network(replace(SIZES["xsmall"], qualities=3))
+    network = build_network(replace(SIZES["xsmall"], qualities=qualities))
     initialize_from_frames(network, [torch.from_numpy(frame.copy())], [1.0])
     _leave_zero(network)
     return build_bundle(export_network(network), Provenance(name))

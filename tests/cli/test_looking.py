@@ -19,7 +19,14 @@ def test_an_evaluation_writes_its_reports(
     assert done.exit_code == 0
     summaries = json.loads(done.stdout)["summaries"]
     assert {item["model"] for item in summaries} == {"ours", "jpeg"}
-    assert {path.name for path in (tmp_path / "r").iterdir()} == {"results.csv", "results.json"}
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {
+        "results.csv",
+        "results.json",
+        "results-eccv.csv",
+        "results-study.csv",
+        "rows.jsonl",
+        "compressai",
+    }
 
 
 def test_a_benchmark_adds_up(run: Run, bundle: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from itertools import pairwise
 from typing import Any
@@ -11,12 +12,17 @@ import numpy as np
 import pytest
 
 from c3d_export.core.errors import FrameShapeError, LibraryMissingError, OptionError
+from c3d_export.evaluate import vmaf
 from c3d_export.evaluate.metrics import (
+    CORE,
+    METRICS,
     MS_SSIM_MIN_SIDE,
+    Original,
     Point,
     bd_rate,
     bpp,
     interpolate_psnr,
+    luma,
     ms_ssim,
     ms_ssim_db,
     mse,
@@ -96,6 +102,79 @@ def test_ms_ssim_in_decibels() -> None:
     assert math.isnan(ms_ssim_db(math.nan))
     with pytest.raises(OptionError, match="outside"):
         ms_ssim_db(20.0)
+
+
+def test_luma_is_that_of_jpeg_in_full_range_and_rounded(frame: Frame) -> None:
+    weights = np.array([0.299, 0.587, 0.114])
+    assert np.abs(luma(frame) - frame.astype(np.float64) @ weights).max() < 0.501
+    pure = np.array([[[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    assert luma(pure).tolist() == [[255, 0, 76, 150, 29]], "no 16..235, and green counts most"
+    red, green, blue = frame.astype(np.int64).transpose(2, 0, 1)
+    fixed = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
+    assert np.array_equal(luma(frame), fixed)
+
+
+def test_an_original_gives_every_metric_by_its_name(frame: Frame) -> None:
+    other = _noisy(frame, 12)
+    found = Original(frame).compare(other, [name for name in METRICS if name != "vmaf"])
+    assert found["psnr"] == psnr(frame, other)
+    assert found["ms_ssim"] == ms_ssim(frame, other)
+    y = [np.repeat(luma(item)[..., None], 3, axis=2) for item in (frame, other)]
+    assert found["psnr_y"] == psnr(y[0], y[1])
+    assert found["ms_ssim_y"] == pytest.approx(ms_ssim(y[0], y[1]), abs=1e-12)
+    assert found["psnr_y"] > found["psnr"] + 1, "noise of three channels is averaged in Y"
+    assert 0 < found["ssim"] < found["ssim_y"] < 1
+
+
+def test_an_original_measures_what_it_is_asked_for(frame: Frame) -> None:
+    original, other = Original(frame), _noisy(frame, 5)
+    assert list(original.compare(other, CORE)) == ["psnr", "ms_ssim"]
+    again = original.compare(_noisy(frame, 9), CORE)
+    assert again == Original(frame).compare(_noisy(frame, 9), CORE), "nothing is left of the first"
+    with pytest.raises(OptionError, match="unknown metric 'lpips'; choose from psnr"):
+        original.compare(other, ["lpips"])
+    with pytest.raises(FrameShapeError, match="one size"):
+        original.compare(other[1:])
+
+
+def test_a_frame_of_one_pixel_has_psnr_alone() -> None:
+    found = Original(np.zeros((1, 1, 3), np.uint8)).compare(np.ones((1, 1, 3), np.uint8))
+    assert found.pop("psnr") == found.pop("psnr_y") == pytest.approx(48.13, abs=0.01)
+    assert all(math.isnan(value) for value in found.values())
+
+
+def test_large_frames_are_compared_plane_by_plane(
+    frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, names = _noisy(frame, 5), METRICS[:-1]
+    kept = Original(frame).compare(other, names)
+    monkeypatch.setattr("c3d_export.evaluate.metrics._KEPT_PIXELS", 1000)
+    assert Original(frame).compare(other, names) == kept
+
+
+def test_vmaf_falls_with_noise_and_needs_its_windows(frame: Frame) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    values = [vmaf.score(frame, _noisy(frame, deviation)) for deviation in (0, 6, 30)]
+    assert 100 >= values[0] > 90
+    assert values[0] > values[1] > values[2] >= 0
+    assert math.isnan(vmaf.score(frame[:63], frame[:63]))
+
+
+def test_vmaf_names_what_to_install(monkeypatch: pytest.MonkeyPatch, frame: Frame) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    vmaf._ffmpeg.cache_clear()
+    with pytest.raises(LibraryMissingError, match="pip install"):
+        Original(frame).compare(frame, ["vmaf"])
+    assert vmaf.version() == ""
+
+
+def test_measuring_needs_no_torch() -> None:
+    code = (
+        "import sys; import c3d_export.evaluate.runner, c3d_export.evaluate.schedulers;"
+        " print(sorted({'torch', 'onnx', 'distributed', 'matplotlib'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_bits_per_pixel() -> None:

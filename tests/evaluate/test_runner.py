@@ -19,7 +19,8 @@ from c3d_export.evaluate.runner import (
     rd_points,
     summarize,
 )
-from c3d_export.evaluate.tables import HEADERS, comparison_table
+from c3d_export.evaluate.summaries import BdRate, bd_rates
+from c3d_export.evaluate.tables import bd_table, comparison_table
 from c3d_export.runtime.images import Frame, write_image
 
 
@@ -135,6 +136,63 @@ def test_all_qualities_of_the_codec_are_the_default(paths: list[Path]) -> None:
     assert [row.quality for row in evaluate_codec(FakeCodec(), paths[:1])] == [0, 1, 2]
 
 
+def test_further_codecs_stand_beside_the_others(paths: list[Path]) -> None:
+    further = [("small /2 fsr", FakeCodec(), (0, 1), "2 fsr")]
+    rows = evaluate_codec(FakeCodec(), paths[:1], [2], further=further)
+    assert [(row.model, row.quality, row.supersampled) for row in rows] == [
+        ("ours", 2, ""), ("small /2 fsr", 0, "2 fsr"), ("small /2 fsr", 1, "2 fsr"),
+    ]  # fmt: skip
+    assert summarize(rows)[1].supersampled == "2 fsr"
+
+
+def test_only_the_metrics_that_are_asked_for_are_measured(paths: list[Path]) -> None:
+    [plain] = evaluate_codec(FakeCodec(), paths[:1], [1])
+    [row] = evaluate_codec(FakeCodec(), paths[:1], [1], metrics=["psnr", "ssim_y"])
+    assert math.isnan(plain.psnr_y)
+    assert math.isnan(plain.ssim)
+    assert row.psnr == plain.psnr
+    assert 0 < row.ssim_y < 1
+    assert math.isnan(row.ms_ssim)
+
+
+def test_a_codec_may_tell_its_payload(paths: list[Path]) -> None:
+    class WithHeader(FakeCodec):
+        def payload_bytes(self, data: bytes) -> int:
+            return len(data) - 1
+
+    [row] = evaluate_codec(WithHeader(), paths[:1], [1])
+    assert row.payload_bytes == row.file_bytes - 1
+    assert row.payload_bpp == 24
+    [plain] = evaluate_codec(FakeCodec(), paths[:1], [1])
+    assert plain.payload_bpp == plain.bpp
+
+
+def test_one_pixel_and_what_a_baseline_refuses_are_rows(tmp_path: Path, frame: Frame) -> None:
+    folder = tmp_path / "sizes"
+    folder.mkdir()
+    write_image(folder / "a.png", frame[:1, :1])
+    write_image(folder / "b.png", np.zeros((1, 16384, 3), np.uint8))  # one too wide for WebP
+    write_image(folder / "c.png", frame)
+    paths = sorted(folder.iterdir())
+    rows = evaluate_codec(FakeCodec(), paths, [1], [get_baseline("webp")], metrics=["psnr"])
+    webp = [item for item in summarize(rows) if item.model == "webp"]
+    assert {(item.images, item.failures) for item in webp} == {(2, 1)}
+    assert {row.image for row in rows if row.error and row.model == "webp"} == {"sizes/b.png"}
+    assert all("16383" in row.error or "encod" in row.error for row in rows
+               if row.error and row.model == "webp")  # fmt: skip
+    rates = bd_rates(rows, ["ours"], ["webp"])
+    assert [item.reason for item in rates] != [""]
+
+
+def test_two_frames_of_one_name_are_refused(tmp_path: Path, frame: Frame) -> None:
+    paths = [tmp_path / part / "game-192p" / "a.png" for part in ("x", "y")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        write_image(path, frame)
+    with pytest.raises(OptionError, match="both be called game-192p"):
+        evaluate_codec(FakeCodec(), paths, [0])
+
+
 def test_impossible_requests_are_refused(paths: list[Path]) -> None:
     jpeg = get_baseline("jpeg")
     with pytest.raises(UnknownQualityError, match="no quality 3; choose from 0, 1, 2"):
@@ -176,5 +234,20 @@ def test_lossy_sources_are_found(tmp_path: Path, frame: Frame) -> None:
 def test_the_table_shows_failures_and_dashes() -> None:
     good = Row("m", "0", 1, 8, 8, 1, 0.31249, 34.216, math.nan, 12.34, 5.0)
     table = comparison_table(summarize([good, Row("m", "1", 1, error="broken")]))
-    assert table.headers == HEADERS
-    assert table.cells == [("m", "1", "1 (1 failed)", "0.312", "34.22", "-", "12.3", "5.0")]
+    assert table.headers == (
+        "codec", "quality", "images", "bpp", "payload bpp", "PSNR dB", "MS-SSIM", "encode ms", "+-",
+        "decode ms", "+-",
+    )  # fmt: skip
+    assert table.cells == [
+        ("m", "1", "1 (1 failed)", "0.312", "0.000", "34.22", "-", "12.3", "0.0", "5.0", "0.0")
+    ]
+
+
+def test_the_table_of_rates_tells_ranges_gaps_and_frames() -> None:
+    rates = [
+        BdRate("a", "b", "psnr", -12.34, 28.0, 36.5, 3, 4),
+        BdRate("a", "b", "ms_ssim", images=2, of=4, reason="no overlap"),
+    ]
+    table = bd_table(rates)
+    assert table.headers == ("BD-rate", "images", "PSNR %", "MS-SSIM %")
+    assert table.cells == [("a over b", "2 of 4", "-12.3 (28.0..36.5)", "-")]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .evaluate import find_baselines
 from .lookup import bundle_path
+from .measuring import find_baselines
 from .opening import open_allowed
 from .output import note, print_json, print_table, progress
 from .settings import (

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import MissingInputError, OptionError, PartialFailureError
-from .evaluate import find_baselines
 from .files import make_folder
 from .lookup import bundle_path
+from .measuring import find_baselines
 from .output import note, print_json, print_table, progress
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
 

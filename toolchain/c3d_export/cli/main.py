@@ -27,6 +27,7 @@ from .overlay import overlay
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
+from .specialise import specialise
 from .train import finetune, train
 from .validate import validate
 
@@ -102,6 +103,7 @@ for _command in (
     encode,
     decode,
     evaluate,
+    specialise,
     report,
     compare,
     bench,

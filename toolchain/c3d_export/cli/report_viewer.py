@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import MissingInputError, OptionError
-from .evaluate import _frames as find_frames
-from .evaluate import find_baselines
+from .measuring import find_baselines, find_frames
 from .output import note, progress
 
 if TYPE_CHECKING:

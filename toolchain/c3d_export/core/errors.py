@@ -98,6 +98,10 @@ class LibraryMissingError(HostError):
     """A library that this command needs is not installed."""
 
 
+class WorkerError(HostError):
+    """A process that shares the work died, or would not compute the same numbers."""
+
+
 class DiskError(HostError):
     """A file could not be written: the disk is full, read-only or not permitted."""
 

@@ -10,10 +10,11 @@ from c3d_export.core.errors import C3DError
 from c3d_export.core.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH
 
 
-def dumps(value: object) -> bytes:
+def dumps(value: object, *, max_bytes: int = MAX_JSON_BYTES) -> bytes:
     """`value` as UTF-8 JSON: sorted keys, two spaces of indentation, a line feed at the end.
 
-    Equal values give equal bytes. What is written here can be read by `loads`. Raises C3DError
+    Equal values give equal bytes. What is written here can be read by `loads` with the same
+    `max_bytes`. Raises C3DError
     for what JSON cannot say: NaN, infinities, foreign types, keys that become equal as text,
     lone surrogates, and for what is too large or too deep.
     """
@@ -22,7 +23,7 @@ def dumps(value: object) -> bytes:
         data = text.encode("utf-8") + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise C3DError(f"cannot write as JSON: {error}") from error
-    loads(data, C3DError, what="JSON to be written")
+    loads(data, C3DError, what="JSON to be written", max_bytes=max_bytes)
     return data
 
 

@@ -18,25 +18,40 @@ from c3d_export.evaluate.pillow_codecs import PILLOW_CODECS
 from c3d_export.evaluate.video_codecs import VIDEO_CODECS
 from c3d_export.runtime.images import Frame, check_frame
 
-__all__ = ["BASELINES", "Baseline", "at_bpp", "get_baseline", "ladder"]
+__all__ = ["ALIASES", "BASELINES", "Baseline", "at_bpp", "get_baseline", "ladder"]
 
 _ALL: Final[tuple[Baseline, ...]] = (*PILLOW_CODECS, *JXL_CODECS, *VIDEO_CODECS)
 
 BASELINES: Final[Mapping[str, Baseline]] = MappingProxyType({item.name: item for item in _ALL})
 """Every baseline by its name, whether this host can run it or not (see `get_baseline`)."""
 
+ALIASES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "jxl": "jxl-7",
+        "h264": "x264-superfast",
+        "x264": "x264-superfast",
+        "hevc": "x265-superfast",
+        "h265": "x265-superfast",
+        "x265": "x265-superfast",
+        "av1": "svtav1-9",
+        "svtav1": "svtav1-9",
+    }
+)
+"""Short names of formats, for the setting of each that is compared with most."""
+
 
 def get_baseline(name: str) -> Baseline:
-    """The baseline of this name, ready to run.
+    """The baseline of this name, one of BASELINES or ALIASES, ready to run.
 
     Raises OptionError for an unknown name, and LibraryMissingError, with the line that installs
     it, where this host lacks the library: skip that baseline then, and say so.
     """
-    if name not in BASELINES:
-        message = f"unknown baseline {name!r}; choose from {', '.join(BASELINES)}"
-        raise OptionError(message)
-    BASELINES[name].require()
-    return BASELINES[name]
+    baseline = BASELINES.get(ALIASES.get(name, name))
+    if baseline is None:
+        names = ", ".join((*BASELINES, *ALIASES))
+        raise OptionError(f"unknown baseline {name!r}; choose from {names}")
+    baseline.require()
+    return baseline
 
 
 def at_bpp(baseline: Codec, frame: Frame, target_bpp: float, tolerance: float = 0.03) -> Result:

@@ -1,39 +1,153 @@
-"""Distortion, rate, and the distance between two rate-distortion curves.
+"""Distortion and rate: one definition each, for every codec and baseline alike.
 
-One definition each, for every codec and baseline alike. PSNR and MS-SSIM are on RGB with 8 bits:
-numbers on luma (Y) are higher and must not stand in one column with these. The rate is that of
-the whole file with its headers. `DEFINITIONS` says so in every report.
+All of 8-bit frames. Numbers on luma (Y) are higher than those on RGB: they have names of their
+own and must not stand in one column. `DEFINITIONS` says in every report what a name means.
 """
 
 from __future__ import annotations
 
-import importlib
-import itertools
 import math
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from c3d_export.core.errors import FrameShapeError, LibraryMissingError, OptionError
+from c3d_export.core.errors import FrameShapeError, OptionError
+from c3d_export.evaluate import vmaf
+from c3d_export.evaluate.curves import (
+    BD_MIN_POINTS,
+    Point,
+    bd_rate,
+    interpolate_psnr,
+    psnr_overlap,
+)
+from c3d_export.evaluate.similarity import MS_SSIM_MIN_SIDE, OriginalPlane, Similarity
 from c3d_export.runtime.images import Frame, check_frame
 
-Point = tuple[float, float]
-"""One point of a rate-distortion curve: bits per pixel, PSNR in dB."""
+__all__ = [
+    "BD_MIN_POINTS",
+    "CORE",
+    "DEFINITIONS",
+    "METRICS",
+    "MS_SSIM_MIN_SIDE",
+    "Original",
+    "Point",
+    "bd_rate",
+    "bpp",
+    "check_metrics",
+    "interpolate_psnr",
+    "luma",
+    "ms_ssim",
+    "ms_ssim_db",
+    "mse",
+    "psnr",
+    "psnr_overlap",
+]
 
 DEFINITIONS: Final = {
     "bpp": "8 * bytes of the whole file / (width * height)",
+    "payload_bpp": "as bpp, of the file without the codec's own header (.c3s); else equal to bpp",
     "psnr": "dB; 10 log10(255^2 / MSE), MSE over all pixels and channels of RGB; mean of images",
+    "psnr_y": "dB; as psnr, of Y alone; mean of images",
+    "y": "luma of BT.601, full range, rounded to 8 bits: (19595 R + 38470 G + 7471 B) / 65536",
+    "ssim": "SSIM on RGB, mean of the three channels, 11x11 Gaussian window, no padding",
+    "ssim_y": "SSIM on Y",
     "ms_ssim": "MS-SSIM on RGB, mean of the three channels, 5 scales, 11x11 Gaussian window",
-    "ms_db": "dB; -10 log10(1 - MS-SSIM)",
+    "ms_ssim_y": "MS-SSIM on Y",
+    "ms_db": "dB; -10 log10(1 - MS-SSIM); of a summary: of the mean MS-SSIM",
+    "vmaf": "VMAF v0.6.1 by libvmaf of each image for itself (no motion), 0..100, mean of images",
+    "encode_ms": "wall clock from a frame in memory to the file, or back (decode_ms), after one"
+    " call that warms up; of a summary: median of images; spread: from the first quartile to the"
+    " third",
+    "bd_rate": "percent of rate (bpp of whole files) at equal quality over the range of it that"
+    " both curves have; Akima interpolation; negative: the codec needs less than the anchor",
 }
 
-# Five scales halve a side four times, and the last one must still hold the window of 11 pixels.
-MS_SSIM_MIN_SIDE: Final = 161
+METRICS: Final = ("psnr", "psnr_y", "ssim", "ssim_y", "ms_ssim", "ms_ssim_y", "vmaf")
+"""Every distortion by its name, as `Original.compare` measures it."""
 
-# VCEG-M33 takes four points a curve; with fewer the interpolation decides more than the codec.
-BD_MIN_POINTS: Final = 4
+CORE: Final = ("psnr", "ms_ssim")
+"""What costs least, and curves are drawn of."""
+
+# Above, the maps of the original are not kept between comparisons: of a frame of 4 megapixels
+# with its luma they take 350 MB.
+_KEPT_PIXELS: Final = 1 << 22
+_LUMA: Final = 3
+# Of differences at a time: they stay in the cache, and take no gigabytes of a huge frame.
+_MSE_ROWS: Final = 64
+
+
+class Original:
+    """A frame, uint8 (height, width, 3) RGB, that coded ones are compared with.
+
+    What depends on it alone is computed once. Raises FrameShapeError for what is no frame.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = check_frame(frame)
+        self._luma: NDArray[np.uint8] | None = None
+        self._planes: dict[int, OriginalPlane] = {}
+
+    def compare(self, decoded: Frame, metrics: Collection[str] = METRICS) -> dict[str, float]:
+        """The distortion of a frame of the same size, by the names of `metrics`.
+
+        PSNR is infinite for equal frames, SSIM and MS-SSIM then 1. NaN: the frame is too small
+        for it. Raises FrameShapeError for another size, OptionError for an unknown metric,
+        LibraryMissingError where vmaf is asked for and this host has none.
+        """
+        check_metrics(metrics)
+        _check_pair(self.frame, decoded)
+        found: dict[str, float] = {}
+        if "psnr" in metrics:
+            found["psnr"] = _psnr(self.frame, decoded)
+        if {"ssim", "ms_ssim"} & set(metrics):
+            each = [self._similarity(c, decoded[..., c]) for c in range(3)]
+            found["ssim"] = math.fsum(item.ssim for item in each) / 3
+            found["ms_ssim"] = math.fsum(item.ms_ssim for item in each) / 3
+        if {"psnr_y", "ssim_y", "ms_ssim_y"} & set(metrics):
+            found |= self._of_luma(luma(decoded))
+        if "vmaf" in metrics:
+            found["vmaf"] = vmaf.score(self.frame, decoded)
+        return {name: found[name] for name in METRICS if name in metrics}
+
+    def _of_luma(self, other: NDArray[np.uint8]) -> dict[str, float]:
+        if self._luma is None:
+            self._luma = luma(self.frame)
+        similarity = self._similarity(_LUMA, other)
+        return {
+            "psnr_y": _psnr(self._luma, other),
+            "ssim_y": similarity.ssim,
+            "ms_ssim_y": similarity.ms_ssim,
+        }
+
+    def _similarity(self, index: int, plane: NDArray[np.uint8]) -> Similarity:
+        """Of one of R, G, B, Y. Those of a large frame are made anew, one at a time."""
+        known = self._planes.get(index)
+        if known is None:
+            mine = self._luma if index == _LUMA else self.frame[..., index]
+            assert mine is not None
+            keep = mine.size <= _KEPT_PIXELS
+            known = OriginalPlane(mine, keep=keep)
+            if keep:
+                self._planes[index] = known
+        return known.compare(plane)
+
+
+def check_metrics(metrics: Collection[str]) -> None:
+    """Raises OptionError for a name that is not one of METRICS."""
+    for name in metrics:
+        if name not in METRICS:
+            raise OptionError(f"unknown metric {name!r}; choose from {', '.join(METRICS)}")
+
+
+def luma(frame: Frame) -> NDArray[np.uint8]:
+    """Y of a frame, uint8 (height, width, 3) RGB, as uint8 (height, width).
+
+    BT.601 in full range, as in JPEG (JFIF) files, rounded to 8 bits; Pillow's mode L.
+    """
+    return np.asarray(Image.fromarray(check_frame(frame)).convert("L"))
 
 
 def mse(a: Frame, b: Frame) -> float:
@@ -42,8 +156,7 @@ def mse(a: Frame, b: Frame) -> float:
     The sum is an exact integer. Raises FrameShapeError where the shapes differ or are no frames.
     """
     _check_pair(a, b)
-    difference = a.astype(np.int32) - b
-    return int(np.sum(difference * difference, dtype=np.int64)) / difference.size
+    return _mse(a, b)
 
 
 def psnr(a: Frame, b: Frame) -> float:
@@ -51,29 +164,18 @@ def psnr(a: Frame, b: Frame) -> float:
 
     From 0 (black against white); infinite for equal frames. Raises FrameShapeError as `mse`.
     """
-    error = mse(a, b)
-    return 10 * math.log10(255 * 255 / error) if error else math.inf
+    _check_pair(a, b)
+    return _psnr(a, b)
 
 
 def ms_ssim(a: Frame, b: Frame) -> float:
     """MS-SSIM of two frames, uint8 (height, width, 3) RGB: 0..1, 1 for equal ones.
 
-    On RGB, the mean of the three channels (Wang, Simoncelli and Bovik 2003 have luma), as
-    pytorch-msssim computes it, in float32 (within 3e-7 of float64). NaN where a side is below
-    MS_SSIM_MIN_SIDE: with fewer scales it would be another metric under the same name.
-    Raises FrameShapeError as `mse`.
+    On RGB, the mean of the three channels (Wang, Simoncelli and Bovik 2003 have luma). NaN where
+    a side is below MS_SSIM_MIN_SIDE: with fewer scales it would be another metric under the same
+    name. Raises FrameShapeError as `mse`.
     """
-    _check_pair(a, b)
-    if min(a.shape[:2]) < MS_SSIM_MIN_SIDE:
-        return math.nan
-    # Here, so that what needs no torch runs on hosts that have none.
-    import pytorch_msssim
-    import torch
-
-    with torch.inference_mode():
-        pair = (torch.from_numpy(_planes(frame)) for frame in (a, b))
-        value = pytorch_msssim.ms_ssim(*pair, data_range=255)
-    return min(float(value), 1.0)  # rounding may pass 1 by one unit
+    return Original(a).compare(b, ("ms_ssim",))["ms_ssim"]
 
 
 def ms_ssim_db(value: float) -> float:
@@ -98,55 +200,6 @@ def bpp(n_bytes: int, width: int, height: int) -> float:
     return 8 * n_bytes / (width * height)
 
 
-def bd_rate(anchor_points: Iterable[Point], test_points: Iterable[Point]) -> float:
-    """By how many percent the test codec's rate differs from the anchor's at equal PSNR.
-
-    Negative where the test codec needs less. Bjontegaard 2001 (VCEG-M33) with the Akima
-    interpolation of Herglotz et al. 2022 (arXiv:2202.12565), over the range of PSNR that both
-    curves cover (see `psnr_overlap`). Points are (bpp, PSNR in dB), in any order, 4 or more.
-    Raises OptionError for a curve that does not rise or has too few points, and where the ranges
-    do not overlap; LibraryMissingError where bjontegaard is not installed.
-    """
-    anchor, test = _curve(anchor_points, "anchor"), _curve(test_points, "test")
-    psnr_overlap(anchor, test)
-    percent = _bjontegaard().bd_rate(
-        *zip(*anchor, strict=True),
-        *zip(*test, strict=True),
-        method="akima",
-        require_matching_points=False,
-        min_overlap=0,  # a warning only: whoever prints the number prints the overlap as well
-    )
-    return float(percent)
-
-
-def psnr_overlap(anchor_points: Iterable[Point], test_points: Iterable[Point]) -> Point:
-    """The lowest and the highest PSNR in dB that both curves cover: what a BD-rate speaks of.
-
-    Raises OptionError as `bd_rate`.
-    """
-    anchor, test = _curve(anchor_points, "anchor"), _curve(test_points, "test")
-    low, high = max(anchor[0][1], test[0][1]), min(anchor[-1][1], test[-1][1])
-    if low >= high:
-        raise OptionError(
-            f"the curves share no range of PSNR: {anchor[0][1]:.2f}..{anchor[-1][1]:.2f} dB and"
-            f" {test[0][1]:.2f}..{test[-1][1]:.2f} dB; measure qualities that overlap"
-        )
-    return low, high
-
-
-def interpolate_psnr(points: Iterable[Point], bpp: float) -> float:
-    """The PSNR in dB of a curve at a rate: linear in log bpp between its points; NaN outside.
-
-    For "dB above JPEG at equal bpp". Points are (bpp, PSNR in dB) in any order. Raises OptionError
-    for points that are not finite or have no rate.
-    """
-    curve = _sorted(points, "baseline")
-    if not curve or not curve[0][0] <= bpp <= curve[-1][0]:
-        return math.nan
-    rates, values = zip(*curve, strict=True)
-    return float(np.interp(math.log(bpp), np.log(rates), values))
-
-
 def _check_pair(a: Frame, b: Frame) -> None:
     check_frame(a)
     check_frame(b)
@@ -155,39 +208,15 @@ def _check_pair(a: Frame, b: Frame) -> None:
         raise FrameShapeError(message)
 
 
-def _planes(frame: Frame) -> NDArray[np.float32]:
-    """(1, 3, height, width). float64 takes twice as long and differs by 3e-7, below 0.001 dB up to
-    0.998."""
-    return np.ascontiguousarray(frame.transpose(2, 0, 1)[None], np.float32)
+def _mse(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    total = 0
+    for top in range(0, len(a), _MSE_ROWS):
+        rows = slice(top, top + _MSE_ROWS)
+        difference = a[rows].astype(np.int32) - b[rows]
+        total += int(np.sum(difference * difference, dtype=np.int64))
+    return total / a.size
 
 
-def _sorted(points: Iterable[Point], name: str) -> list[Point]:
-    curve = sorted((float(rate), float(value)) for rate, value in points)
-    for rate, value in curve:
-        if not (0 < rate < math.inf and math.isfinite(value)):
-            message = f"the {name} curve has a point {rate} bpp, {value} dB; leave it out"
-            raise OptionError(message)
-    return curve
-
-
-def _curve(points: Iterable[Point], name: str) -> list[Point]:
-    curve = _sorted(points, name)
-    if len(curve) < BD_MIN_POINTS:
-        message = f"the {name} curve has {len(curve)} points; measure {BD_MIN_POINTS} qualities"
-        raise OptionError(message)
-    for (rate, value), (next_rate, next_value) in itertools.pairwise(curve):
-        if next_rate <= rate or next_value <= value:
-            raise OptionError(
-                f"the {name} curve does not rise from {rate:.4f} bpp, {value:.3f} dB to"
-                f" {next_rate:.4f} bpp, {next_value:.3f} dB; leave one of them out"
-            )
-    return curve
-
-
-def _bjontegaard() -> Any:
-    # Imported at the first use: it brings all of matplotlib with it.
-    try:
-        return importlib.import_module("bjontegaard")
-    except ImportError as error:
-        message = f"BD-rate needs bjontegaard: {error}; pip install 'c3d-export[train]'"
-        raise LibraryMissingError(message) from error
+def _psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    error = _mse(a, b)
+    return 10 * math.log10(255 * 255 / error) if error else math.inf

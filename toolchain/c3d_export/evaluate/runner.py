@@ -6,64 +6,47 @@ are missing: a codec never looks better because its hard frames failed.
 
 from __future__ import annotations
 
-import itertools
-import math
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-from c3d_export.core.errors import C3DError, OptionError, UnknownQualityError
+from c3d_export.core.digest import sha256_file
+from c3d_export.core.errors import MissingInputError, OptionError
 from c3d_export.evaluate.baselines import Baseline
-from c3d_export.evaluate.measure import Codec, measure
-from c3d_export.evaluate.metrics import Point, ms_ssim, psnr
-from c3d_export.runtime.images import Frame, is_lossless, read_image
+from c3d_export.evaluate.measure import Codec
+from c3d_export.evaluate.meter import Job, Meter, MeterOptions, image_name
+from c3d_export.evaluate.metrics import CORE
+from c3d_export.evaluate.plan import (
+    OURS,
+    Entry,
+    Further,
+    baseline_entries,
+    checked,
+    entry_of,
+    further_entries,
+)
+from c3d_export.evaluate.row_store import RowStore, row_key
+from c3d_export.evaluate.rows import Row
+from c3d_export.evaluate.summaries import Summary, rd_points, summarize
+from c3d_export.evaluate.versions import library_versions
+from c3d_export.runtime.images import is_lossless
 
-OURS: Final = "ours"
+__all__ = [
+    "OURS",
+    "Row",
+    "Summary",
+    "evaluate_codec",
+    "evaluate_plan",
+    "in_process",
+    "lossy_sources",
+    "rd_points",
+    "summarize",
+]
 
-
-@dataclass(frozen=True)
-class Row:
-    """One frame at one quality through one codec.
-
-    `error` is None exactly where the frame was coded, decoded and compared. Else it is one line,
-    `file_bytes` is 0 and the other measurements are NaN; `width` and `height` are 0 where the
-    frame could not even be read. `image` is the file's name and that of its folder.
-    """
-
-    model: str
-    image: str
-    quality: int
-    width: int = 0
-    height: int = 0
-    file_bytes: int = 0
-    bpp: float = math.nan
-    psnr: float = math.nan
-    ms_ssim: float = math.nan
-    encode_ms: float = math.nan
-    decode_ms: float = math.nan
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One codec at one quality over all frames.
-
-    `bpp`, `psnr` and `ms_ssim` are means over the `images` that were measured, times are medians
-    in milliseconds; `failures` counts the others. Every mean is NaN where nothing was measured,
-    that of MS-SSIM also where a frame is too small for it.
-    """
-
-    model: str
-    quality: int
-    images: int
-    failures: int
-    bpp: float
-    psnr: float
-    ms_ssim: float
-    encode_ms: float
-    decode_ms: float
+OnRow = Callable[[Row], None]
+Execute = Callable[[Sequence[Job]], Iterator[tuple[int, Row]]]
+"""Runs jobs, and gives each row as it comes with the index of its job, in any order."""
 
 
 def evaluate_codec(
@@ -73,39 +56,60 @@ def evaluate_codec(
     baselines: Sequence[Baseline] = (),
     *,
     name: str = OURS,
-    on_row: Callable[[Row], None] | None = None,
+    on_row: OnRow | None = None,
+    metrics: Sequence[str] = CORE,
+    further: Sequence[Further] = (),
+    store: RowStore | None = None,
 ) -> list[Row]:
-    """Runs the codec and the baselines (each at its ladder) over image files, one row each.
+    """Runs the codec, the baselines (each at its ladder) and further codecs over image files.
 
-    `qualities` are all of the codec's where None. Rows are in the order of the paths, then of the
-    codecs, then of the qualities; `on_row` sees each as it comes. Before the first timed call of
-    a codec at a quality and frame size the same call is made once untimed. Memory: one frame.
-    Whatever one frame raises ends up in its row. Raises OptionError for no frames or for a name
-    twice, UnknownQualityError for a quality that the codec lacks.
+    `qualities` are all of the codec's where None; `metrics` those of `metrics.METRICS` that are
+    worth their time; `further` are names, codecs, qualities, and factor and up-scaler. Rows and
+    all else as `evaluate_plan`. Raises UnknownQualityError for a quality that the codec lacks.
     """
-    plan = _plan(codec, qualities, baselines, name)
-    if not paths:
-        raise OptionError("there are no frames to evaluate; name a folder that has some")
-    rows: list[Row] = []
-    warm: set[tuple[str, int, tuple[int, ...]]] = set()
-    for row in itertools.chain.from_iterable(_rows(path, plan, warm) for path in paths):
-        rows.append(row)
+    plan = [entry_of(name, codec, qualities), *baseline_entries(baselines)]
+    plan += further_entries(further)
+    options = MeterOptions(tuple(metrics))
+    return evaluate_plan(plan, paths, in_process(plan, options), options, on_row, store)
+
+
+def evaluate_plan(
+    plan: list[Entry],
+    paths: Sequence[Path],
+    execute: Execute,
+    options: MeterOptions,
+    on_row: OnRow | None = None,
+    store: RowStore | None = None,
+) -> list[Row]:
+    """One row per frame, codec and quality, in the order of the paths, codecs and qualities.
+
+    `on_row` sees each as it comes, those that `store` has first. Whatever one frame raises ends
+    up in its row. Raises OptionError for no frames, and for a codec or a frame that stands twice.
+    """
+    checked(plan)
+    _check_paths(paths)
+    work = _Work(plan, paths, options, store)
+    for row in work.rows.values():
         if on_row:
             on_row(row)
-    return rows
+    jobs = work.missing()
+    for index, row in execute(jobs):
+        work.take(jobs[index], row)
+        if on_row:
+            on_row(row)
+    return work.ordered()
 
 
-def summarize(rows: Iterable[Row]) -> list[Summary]:
-    """One summary per codec and quality, in the order in which they first appear."""
-    groups: dict[tuple[str, int], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.model, row.quality), []).append(row)
-    return [_summary(model, quality, group) for (model, quality), group in groups.items()]
+def in_process(plan: Sequence[Entry], options: MeterOptions) -> Execute:
+    """Runs jobs here, one after the other."""
 
+    def execute(jobs: Sequence[Job]) -> Iterator[tuple[int, Row]]:
+        meter = Meter(plan, options)
+        for index, job in enumerate(jobs):
+            for row in meter.rows(job):
+                yield index, row
 
-def rd_points(summaries: Iterable[Summary], model: str) -> list[Point]:
-    """The curve of one codec: (mean bpp, mean PSNR in dB) of each quality that was measured."""
-    return [(item.bpp, item.psnr) for item in summaries if item.model == model and item.images]
+    return execute
 
 
 def lossy_sources(paths: Iterable[Path]) -> list[Path]:
@@ -116,72 +120,84 @@ def lossy_sources(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if not is_lossless(path)]
 
 
-def _plan(
-    codec: Codec, qualities: Iterable[int] | None, baselines: Sequence[Baseline], name: str
-) -> list[tuple[str, Codec, tuple[int, ...]]]:
-    chosen = tuple(codec.qualities if qualities is None else qualities)
-    for quality in chosen:
-        if quality not in codec.qualities:
-            known = ", ".join(map(str, codec.qualities))
-            raise UnknownQualityError(f"{name} has no quality {quality}; choose from {known}")
-    plan: list[tuple[str, Codec, tuple[int, ...]]] = [(name, codec, chosen)]
-    plan += [(baseline.name, baseline, baseline.ladder) for baseline in baselines]
-    names = [entry[0] for entry in plan]
-    if len(set(names)) < len(names):
-        raise OptionError(f"a codec stands twice in {', '.join(names)}; rename or drop one")
-    return plan
+@dataclass
+class _Work:
+    """rows: by path, codec and quality, those that are done."""
+
+    plan: list[Entry]
+    paths: Sequence[Path]
+    options: MeterOptions
+    store: RowStore | None
+    rows: dict[tuple[Path, str, int], Row] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._versions = library_versions() if self.store else {}
+        self._digests = {path: _digest(path) for path in self.paths} if self.store else {}
+        self._entries = {entry.name: entry for entry in self.plan}
+        for where in self._all():
+            row = self._stored(*where)
+            if row is not None:
+                self.rows[where] = row
+
+    def missing(self) -> list[Job]:
+        jobs = []
+        for path in self.paths:
+            for entry in self.plan:
+                left = [q for q in entry.qualities if (path, entry.name, q) not in self.rows]
+                if left:
+                    jobs.append(Job(path, entry.name, tuple(left)))
+        return jobs
+
+    def take(self, job: Job, row: Row) -> None:
+        self.rows[job.path, row.model, row.quality] = row
+        key = self._key(job.path, row.model, row.quality)
+        if self.store and key:
+            self.store.put(key, row)
+
+    def ordered(self) -> list[Row]:
+        return [self.rows[where] for where in self._all()]
+
+    def _all(self) -> Iterator[tuple[Path, str, int]]:
+        for path in self.paths:
+            for entry in self.plan:
+                for quality in entry.qualities:
+                    yield path, entry.name, quality
+
+    def _stored(self, path: Path, name: str, quality: int) -> Row | None:
+        key = self._key(path, name, quality)
+        return self.store.get(key, image_name(path), name) if self.store and key else None
+
+    def _key(self, path: Path, name: str, quality: int) -> str | None:
+        """None where nobody knows all that the row depends on."""
+        entry, digest = self._entries[name], self._digests.get(path)
+        if entry.identity is None or digest is None:
+            return None
+        parts: dict[str, Any] = {
+            "codec": entry.identity,
+            "supersampled": entry.supersampled,
+            "frame": digest,
+            "quality": quality,
+            "metrics": sorted(self.options.metrics),
+            "repeat": self.options.repeat,
+            "versions": self._versions,
+        }
+        return row_key(**parts)
 
 
-def _rows(
-    path: Path,
-    plan: list[tuple[str, Codec, tuple[int, ...]]],
-    warm: set[tuple[str, int, tuple[int, ...]]],
-) -> Iterator[Row]:
-    # File names need not be text; a report is.
-    image = f"{path.parent.name}/{path.name}".encode("utf-8", "backslashreplace").decode()
-    calls = [(name, codec, quality) for name, codec, chosen in plan for quality in chosen]
+def _digest(path: Path) -> str | None:
     try:
-        frame = read_image(path)
-    except C3DError as error:
-        yield from (Row(name, image, quality, error=_reason(error)) for name, _, quality in calls)
-        return
-    for name, codec, quality in calls:
-        key = (name, quality, frame.shape)
-        yield _row(name, image, codec, frame, quality, warm_up=key not in warm)
-        warm.add(key)
+        return sha256_file(path)
+    except MissingInputError:  # its rows will say so
+        return None
 
 
-def _row(name: str, image: str, codec: Codec, frame: Frame, quality: int, *, warm_up: bool) -> Row:
-    height, width = frame.shape[:2]
-    try:
-        if warm_up:
-            measure(codec, frame, quality)
-        result = measure(codec, frame, quality)
-        distortion = psnr(frame, result.frame), ms_ssim(frame, result.frame)
-    except Exception as error:  # of any kind: a codec that breaks on one frame is a finding
-        return Row(name, image, quality, width, height, error=_reason(error))
-    times = result.encode_ms, result.decode_ms
-    size = len(result.data)
-    return Row(name, image, quality, width, height, size, result.bpp, *distortion, *times)
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".splitlines())
-
-
-def _summary(model: str, quality: int, group: list[Row]) -> Summary:
-    done = [row for row in group if row.error is None]
-    failures = len(group) - len(done)
-    if not done:
-        return Summary(model, quality, 0, failures, *[math.nan] * 5)
-    return Summary(
-        model,
-        quality,
-        len(done),
-        failures,
-        bpp=statistics.fmean(row.bpp for row in done),
-        psnr=statistics.fmean(row.psnr for row in done),
-        ms_ssim=statistics.fmean(row.ms_ssim for row in done),
-        encode_ms=statistics.median(row.encode_ms for row in done),
-        decode_ms=statistics.median(row.decode_ms for row in done),
-    )
+def _check_paths(paths: Sequence[Path]) -> None:
+    if not paths:
+        raise OptionError("there are no frames to evaluate; name a folder that has some")
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(image_name(path), path)
+        if other is not path:
+            raise OptionError(
+                f"{other} and {path} would both be called {image_name(path)}; rename a folder"
+            )
