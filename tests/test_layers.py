@@ -1,6 +1,7 @@
 """The layers of the package: an import points to the same layer or to a lower one.
 
-    core < runtime < data, models, overlay, train, prune, quantize < deploy, evaluate < cli
+    core < runtime < data, models, overlay, train, prune, quantize
+        < deploy, evaluate, superres < cli
 
 The imports are read from the sources, wherever they stand: in functions, in branches and behind
 TYPE_CHECKING too. What importing really loads is looked at in processes of their own.
@@ -50,6 +51,8 @@ LAYERS: Final = {
     "quantize": Layer(2, TRAINING),
     "deploy": Layer(3, TRAINING | {"onnx"}),
     "evaluate": Layer(3, TRAINING | {"pytorch_msssim", "bjontegaard", "av", "imagecodecs"}),
+    # Its options are those of several commands, so that it may use click.
+    "superres": Layer(3, TRAINING | {"onnx", "click"}),
     "cli": Layer(4, CLI),
     # `c3d_export` itself hands out the runtime's API, and `python -m c3d_export` is the command.
     "": Layer(1, frozenset()),
