@@ -70,7 +70,8 @@ def _to_unit(frame: Frame) -> Floats:
 
 
 def _to_bytes(picture: Floats) -> Frame:
-    return np.rint(picture * np.float32(255)).clip(0, 255).astype(np.uint8)
+    levels: Floats = np.rint(picture * np.float32(255)).clip(0, 255)
+    return levels.astype(np.uint8)
 
 
 _FIXED: Final = (
