@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from c3d_export.core.errors import CheckpointError, MissingInputError, OptionError
 from c3d_export.runtime.images import Frame
@@ -95,16 +96,22 @@ def test_low_resolutions_of_a_codec_are_what_it_decodes(
         Source(2, LosslessCodec(), ())
 
 
-def test_it_learns_more_than_bicubic(games: Games, discs: list[Frame]) -> None:
-    trainer = SrTrainer(build_rcan(SMALL), _config(120), games, {}, None)
-    network = trainer.run()
-    data = export_rcan("x", network, licence="", training={}, low=discs[0])
-    ((held_out,),) = make_pairs([Pool("c", discs[3:])], Source(2))
+def _clouds(seed: int) -> Frame:
+    """72 x 96 pixels of smooth noise: what a bicubic enlargement takes of it can be put back."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((96, 72), Image.Resampling.BICUBIC)
+    return np.array(image)
+
+
+def test_it_learns_more_than_bicubic() -> None:
+    source = Source(2)
+    games = make_pairs([Pool("a", [_clouds(seed) for seed in range(3)])], source)
+    network = SrTrainer(build_rcan(SMALL), _config(60), games, {}, None).run()
+    ((held_out,),) = make_pairs([Pool("b", [_clouds(3)])], source)
+    data = export_rcan("x", network, licence="", training={}, low=held_out.lows[0])
     gain = measure_gain(data, [held_out])
     assert gain.frames == 1
-    assert gain.psnr["rcan"] > gain.psnr["bicubic"] + 0.3
-    losses = [point["loss"] for point in trainer.history]
-    assert losses[-1] < losses[0]
+    assert gain.psnr["rcan"] > gain.psnr["bicubic"] + 0.5
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

