@@ -149,6 +149,27 @@ def test_a_graph_of_another_factor_than_its_manifest(tiny_upscaler: bytes) -> No
         upscaler(np.zeros((4, 4, 3), np.uint8), (12, 12), 3)
 
 
+def _fewer_channels(model: Any) -> None:
+    tail = next(node for node in model.graph.node if node.name == "residual")
+    tail.attribute[0].i = 3
+
+
+def test_a_graph_whose_layers_do_not_fit(tiny_upscaler: bytes) -> None:
+    import numpy as np
+
+    from c3d_export.core.errors import C3DError
+
+    data = _forged(tiny_upscaler, network=_fewer_channels)
+
+    def use() -> None:
+        RcanUpscaler(parse_bundle(data), threads=1)(np.zeros((4, 4, 3), np.uint8), (8, 8), 2)
+
+    with pytest.raises(C3DError) as caught:
+        use()
+    assert caught.value.exit_code == 5
+    assert "\n" not in str(caught.value)
+
+
 def test_a_codec_bundle_is_no_up_scaler(tiny_bytes: bytes) -> None:
     with pytest.raises(BundleManifestError, match=r"give one that ends in \.c3u"):
         parse_bundle(tiny_bytes)

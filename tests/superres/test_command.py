@@ -114,7 +114,7 @@ def test_training_on_what_a_codec_decodes(workspace: Path, tiny_path: Path) -> N
         (["--crop", "70"], "--crop 70 is no multiple of 4"),
         (["--crop", "128"], "a side of 72 pixels"),
         (["--minutes", "0"], "must be more than 0"),
-        (["--from", "none", "--steps", "1"], "no checkpoint at"),
+        (["--from", "none", "--steps", "1"], "no up-scaler none in"),
         (["--game", "discs"], "either --game or --games"),
     ],
 )
@@ -124,6 +124,15 @@ def test_what_cannot_be_is_one_line(arguments: list[str], message: str, workspac
     assert done.exit_code == 2, done.output
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_without_a_gpu_cuda_is_refused(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    done = _train(workspace, "--steps", "1", "--device", "cuda")
+    assert done.exit_code == 4
+    assert "no CUDA device" in done.stderr
 
 
 def test_games_without_frames(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from ..core.errors import LibraryMissingError, MissingDataError, OptionError
+from ..core.errors import LibraryMissingError, MissingDataError, MissingModelError, OptionError
 from .lookup import GENERIC, bundle_path, has_network
 from .output import duration, note, print_json, progress
+from .schedule import check_device
 from .settings import find_workspace
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class SrOptions:
             raise OptionError("a resumed run keeps its schedule; leave --steps and --minutes out")
         if self.codec is None and self.qualities is not None:
             raise OptionError("--quality is of a codec; name it with --codec")
+        check_device(self.device)
 
     def text(self, steps: int) -> str:
         """The options of a finished run, for the record."""
@@ -261,6 +263,11 @@ class _Run:
         o = self.options
         if o.source is None:
             return build_rcan(RcanSpec(factor=o.factor), o.seed)
+        if not has_network(self.workspace, o.source):
+            raise MissingModelError(
+                f"no up-scaler {o.source} in {self.workspace.models}; make one with"
+                " `c3d-export train --task sr`"
+            )
         network = restore_rcan(load_checkpoint(self.workspace.model(o.source) / MODEL_FILE))
         own = network.spec.factor
         if own != o.factor:

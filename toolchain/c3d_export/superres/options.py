@@ -10,7 +10,8 @@ import click
 
 from ..core.errors import OptionError
 from .pipeline import LosslessCodec, RescaledCodec
-from .upscalers import NAMES, RCAN, Upscaler, get_upscaler
+from .resample import thousandths
+from .upscalers import NAMES, Upscaler, get_upscaler
 
 if TYPE_CHECKING:
     from ..evaluate.baseline_codec import Baseline
@@ -89,8 +90,13 @@ def pipelines(
     OptionError for unknown names and factors, and where an up-scaler can do none of the factors;
     what `get_upscaler` raises.
     """
+    for factor in factors:
+        thousandths(factor)  # refuses what no up-scaler can do
+    if not factors:
+        return []
     found = [get_upscaler(name, model, threads) for name in dict.fromkeys(upscalers)]
-    pairs = [(f, up) for f in dict.fromkeys(factors) for up in found if _can(up, f, factors)]
+    own = {upscaler.name: _factors_of(upscaler, factors) for upscaler in found}
+    pairs = [(f, up) for f in dict.fromkeys(factors) for up in found if f in own[up.name]]
     coded: list[tuple[str, Codec, tuple[int, ...]]] = []
     if codec is not None:
         chosen = codec.qualities if qualities is None else qualities
@@ -111,14 +117,12 @@ def _pipeline(
     return Pipeline(f"{name} /{factor:g} {upscaler.name}", rescaled, qualities, rescaled.label)
 
 
-def _can(upscaler: Upscaler, factor: float, factors: Sequence[float]) -> bool:
-    try:
-        upscaler.check(factor)
-    except OptionError:
-        if upscaler.name != RCAN or not any(factor != f and _fits(upscaler, f) for f in factors):
-            raise
-        return False
-    return True
+def _factors_of(upscaler: Upscaler, factors: Sequence[float]) -> list[float]:
+    """Those that it can do; raises OptionError where it can do none."""
+    own = [factor for factor in factors if _fits(upscaler, factor)]
+    if not own:
+        upscaler.check(factors[0])
+    return own
 
 
 def _fits(upscaler: Upscaler, factor: float) -> bool:

@@ -45,10 +45,10 @@ class RcanUpscaler:
         even = np.pad(low, ((0, rows), (0, columns), (0, 0)), "edge")
         try:
             (high,) = self._session.run(["high"], {"low": even[np.newaxis]})
-        except Exception as error:  # a graph of ours whose layers do not fit one another
+        except Exception as error:  # layers that do not fit one another, or too little memory
             raise BundleGraphError(
-                f"the network of {self.bundle.name} does not run; get the file again:"
-                f" {str(error).splitlines()[0]}"
+                f"rcan {self.bundle.name} cannot enlarge {low.shape[1]}x{low.shape[0]}; take"
+                f" another up-scaler, or get the file again: {error}"
             ) from error
         wanted = tuple(side * self.bundle.spec.factor for side in even.shape[:2])
         if high.shape != (1, *wanted, 3):
