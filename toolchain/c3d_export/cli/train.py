@@ -14,7 +14,8 @@ from .output import duration, note, print_json, progress
 from .overlay import as_coded, whole_option
 from .schedule import Schedule, configs, schedule_options
 from .settings import find_workspace, model_option, shared
-from .train_sr import SR_ONLY, SrOptions, check_task, require_torch, task_options, train_sr
+from .train_sr import require_torch, train_sr
+from .train_sr_options import SR_ONLY, SrOptions, check_task, task_options
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
