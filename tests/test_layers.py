@@ -1,6 +1,7 @@
 """The layers of the package: an import points to the same layer or to a lower one.
 
-    core < runtime < data, models, overlay, train, prune, quantize < deploy, evaluate, report < cli
+    core < runtime < data, models, overlay, train, prune, quantize
+        < deploy, evaluate, report, superres < cli
 
 The imports are read from the sources, wherever they stand: in functions, in branches and behind
 TYPE_CHECKING too. What importing really loads is looked at in processes of their own.
@@ -53,6 +54,8 @@ LAYERS: Final = {
         3, TRAINING | {"bjontegaard", "av", "imagecodecs", "imageio_ffmpeg", "distributed"}
     ),
     "report": Layer(3, RUNTIME),
+    # Its options are those of several commands, so that it may use click.
+    "superres": Layer(3, TRAINING | {"onnx", "click"}),
     "cli": Layer(4, CLI),
     # `c3d_export` itself hands out the runtime's API, and `python -m c3d_export` is the command.
     "": Layer(1, frozenset()),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import MissingInputError, OptionError, PartialFailureError
+from ..superres.options import superres_options
 from .files import make_folder
 from .lookup import bundle_path
-from .measuring import find_baselines
+from .measuring import find_baselines, lower_methods, lower_resolutions
 from .output import note, print_json, print_table, progress
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
 
@@ -69,6 +70,7 @@ crop_option = click.option(
     metavar="N",
     help="Frames that are drawn, the first ones; the table is of all.",
 )
+@superres_options
 @click.option("--out", required=True, type=PATH, metavar="FILE", help="The picture, a .png.")
 @device_option
 @threads_option
@@ -83,6 +85,9 @@ def compare(
     crop: Crop | None,
     actual_size: bool,
     draw: int,
+    downscale: tuple[float, ...],
+    upscale: tuple[str, ...],
+    sr_model: Path | None,
     out: Path,
     device: str,
     threads: int,
@@ -106,10 +111,13 @@ def compare(
     from ..runtime.codec import open_codec
     from ..runtime.images import write_image
 
-    others = [Method(item.name, item) for item in find_baselines(baselines)]
+    found = find_baselines(baselines)
     opened = open_codec(
         bundle_path(find_workspace(), codec), device, threads=threads, effort=effort
     )
+    lower = lower_resolutions(downscale, upscale, sr_model, None, threads)
+    others = [Method(item.name, item) for item in found]
+    others += lower_methods(opened, found, lower)
     sheets = _compare_all(paths, Method("ours", opened), others, quality, bpp)
     picture = draw_sheets(sheets[:draw], crop, actual_size=actual_size)
     make_folder(out.parent)

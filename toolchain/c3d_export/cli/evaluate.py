@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import OptionError
+from ..superres.options import superres_options
 from .files import make_folder
 from .lookup import bundle_path
 from .measuring import (
@@ -15,6 +16,7 @@ from .measuring import (
     find_baselines,
     find_frames,
     find_metrics,
+    lower_resolutions,
     measuring_options,
     note_lossy,
     require_all,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     help="Such as psnr,ms_ssim, which cost least.",
 )
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Folder of the reports.")
+@superres_options
 @measuring_options
 @device_option
 @threads_option
@@ -58,6 +61,9 @@ def evaluate(
     qualities: str | None,
     metrics: str,
     out: Path,
+    downscale: tuple[float, ...],
+    upscale: tuple[str, ...],
+    sr_model: Path | None,
     scheduler: str,
     repeat: int,
     fresh: bool,
@@ -84,8 +90,9 @@ def evaluate(
     paths = find_frames(folder)
     source = source_of(OURS, bundle_path(find_workspace(), codec))
     others = tuple(item.name for item in find_baselines(baselines))
-    # Further codecs, such as those at a lower resolution, are `further` of this.
-    spec = PlanSpec((source,), others, _numbers(qualities), device, threads, effort)
+    chosen = _numbers(qualities)
+    lower = lower_resolutions(downscale, upscale, sr_model, chosen, threads)
+    spec = PlanSpec((source,), others, chosen, device, threads, effort, lower)
     measuring = Measuring(scheduler, MeterOptions(find_metrics(metrics), repeat))
     note_lossy(paths)
     plan = spec.open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +15,10 @@ from .output import note, progress
 
 if TYPE_CHECKING:
     from ..evaluate.baselines import Baseline
+    from ..evaluate.equal_bytes import Method
+    from ..evaluate.measure import Codec
     from ..evaluate.meter import MeterOptions
-    from ..evaluate.plan import Entry, PlanSpec
+    from ..evaluate.plan import Entry, FurtherOf, PlanSpec
     from ..evaluate.row_store import RowStore
     from ..evaluate.rows import Row
 
@@ -109,6 +112,38 @@ def find_baselines(names: str) -> list[Baseline]:
         except LibraryMissingError as error:
             note(f"without {name}: {error}")
     return list(found.values())
+
+
+def lower_resolutions(
+    factors: Sequence[float],
+    upscalers: Sequence[str],
+    model: Path | None,
+    qualities: Sequence[int] | None,
+    threads: int,
+) -> FurtherOf | None:
+    """What `superres_options` add to a plan; None where no factor is given."""
+    from ..superres.options import pipelines
+
+    if not factors:
+        return None
+    return partial(
+        pipelines,
+        factors=factors,
+        upscalers=upscalers,
+        model=model,
+        qualities=qualities,
+        threads=threads,
+    )
+
+
+def lower_methods(
+    codec: Codec, baselines: Sequence[Baseline], lower: FurtherOf | None
+) -> list[Method]:
+    """The same as methods of a sheet or a viewer."""
+    from ..evaluate.equal_bytes import Method
+
+    found = lower(codec, baselines) if lower else ()
+    return [Method(name, made) for name, made, _, _ in found]
 
 
 def find_frames(folder: Path) -> list[Path]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import OptionError
+from ..superres.options import superres_options
 from .compare import crop_option
 from .files import make_folder
 from .lookup import bundle_path
+from .measuring import lower_resolutions
 from .output import note, print_json
 from .report_viewer import make_viewer
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     help="How many frames the viewer has where none is named: worst, best, middle.",
 )
 @crop_option
+@superres_options
 @device_option
 @threads_option
 @effort_option
@@ -62,6 +65,9 @@ def report(
     chosen: tuple[str, ...],
     count: int,
     crop: Crop | None,
+    downscale: tuple[float, ...],
+    upscale: tuple[str, ...],
+    sr_model: Path | None,
     device: str,
     threads: int,
     effort: int,
@@ -99,6 +105,7 @@ def report(
             count=count,
             crop=crop,
             options=(device, threads, effort),
+            lower=lower_resolutions(downscale, upscale, sr_model, None, threads),
         )
     page = build_page(results, viewer)
     target = out or (folder if folder.is_dir() else folder.parent) / "report.html"

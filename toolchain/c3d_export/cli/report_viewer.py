@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import MissingInputError, OptionError
-from .measuring import find_baselines, find_frames
+from .measuring import find_baselines, find_frames, lower_methods
 from .output import note, progress
 
 if TYPE_CHECKING:
     from ..evaluate.baselines import Baseline
     from ..evaluate.equal_bytes import Method
     from ..evaluate.picture import Crop
+    from ..evaluate.plan import FurtherOf
     from ..report.pictures import Shot
     from ..report.results import Results
     from ..report.viewer import Viewer
@@ -33,9 +34,10 @@ def make_viewer(
     count: int,
     crop: Crop | None,
     options: tuple[str, int, int],
-    further: Sequence[Method] = (),
+    lower: FurtherOf | None = None,
 ) -> Viewer:
-    """Codes the frames of the viewer. options: device, threads, effort.
+    """Codes the frames of the viewer. options: device, threads, effort. lower: of
+    `lower_resolutions`.
 
     Raises OptionError where the bundle is not the one that was evaluated or a frame is not in the
     results, MissingInputError where none of the frames is there.
@@ -48,14 +50,16 @@ def make_viewer(
     device, threads, effort = options
     codec = open_codec(bundle, device, threads=threads, effort=effort)
     require_same_codec(results, codec, bundle)
-    others = [Method(item.name, item) for item in _others(results, baselines)]
+    found_others = _others(results, baselines)
+    others = [Method(item.name, item) for item in found_others]
+    others += lower_methods(codec, found_others, lower)
     found, absent = _locate(results, data)
     wanted = _wanted(results, chosen, count, found)
     shots = _take(
         wanted,
         found,
         Method(results.ours, codec),
-        [*others, *further],
+        others,
         middle(codec.qualities) if quality is None else quality,
         crop,
         room_for_pictures(results),

@@ -41,18 +41,9 @@ class Schedule:
             raise OptionError("give either --steps or --minutes, not both")
         if self.resume and (self.steps is not None or self.minutes is not None):
             raise OptionError("a resumed run keeps its schedule; leave --steps and --minutes out")
-        self._check_device()
+        check_device(self.device)
         if self.crop % 64:
             raise OptionError(f"--crop {self.crop} is no multiple of 64; choose 128 or 256")
-
-    def _check_device(self) -> None:
-        import torch
-
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ProviderMissingError(
-                "torch has no CUDA device here; leave --device cuda out, or install a CUDA build of"
-                " torch on a host with a GPU"
-            )
 
     def text(self, steps: int) -> str:
         measured = "" if self.minutes is None else f" (--minutes {self.minutes:g})"
@@ -63,6 +54,17 @@ class Schedule:
         if self.teacher is not None:
             taught = f" --teacher {self.teacher} --teacher-weight {self.teacher_weight}"
         return f"--steps {steps}{measured} {rate} {kept}{taught} {shape} --seed {self.seed}"
+
+
+def check_device(device: str) -> None:
+    """Raises ProviderMissingError where torch has no such device."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ProviderMissingError(
+            "torch has no CUDA device here; leave --device cuda out, or install a CUDA build of"
+            " torch on a host with a GPU"
+        )
 
 
 def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F], F]:

@@ -14,6 +14,8 @@ from .output import duration, note, print_json, progress
 from .overlay import as_coded, whole_option
 from .schedule import Schedule, configs, schedule_options
 from .settings import find_workspace, model_option, shared
+from .train_sr import require_torch, train_sr
+from .train_sr_options import SR_ONLY, SrOptions, check_task, task_options
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
@@ -26,6 +28,7 @@ _TUNE_STEPS = 2_000
 
 
 @click.command()
+@task_options
 @model_option
 @click.option("--game", metavar="NAME", help="Train for one game.")
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
@@ -39,16 +42,28 @@ def train(
     games: str | None,
     source: str | None,
     whole_frames: bool,
+    task: str,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Train a new network, which starts as the transform codec (KLT) of the frames.
 
+    With --task sr train an up-scaler of frames that are coded at a lower resolution.
+
     \b
-    Example: c3d-export train --model small --games supertuxkart,0ad --minutes 60
+    Examples: c3d-export train --model small --games supertuxkart,0ad --minutes 60
+              c3d-export train --task sr --factor 2 --minutes 30
     """
+    check_task(task)
+    if task == "sr":
+        require_torch()
+        chosen = _games(find_workspace(), game, games)
+        train_sr(chosen, _gather, SrOptions.of({**options, "source": source}), as_json)
+        return
     from ..train import service
 
+    for only in SR_ONLY:
+        del options[only]
     schedule = Schedule(**options)
     schedule.check()
     workspace, spec = find_workspace(), service.spec_of_size(size)

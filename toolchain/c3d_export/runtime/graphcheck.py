@@ -47,6 +47,7 @@ from .graphlists import (
     VALUE_FIELDS,
     VALUE_INFO,
     Attributes,
+    Operators,
     Ports,
 )
 from .wire import Field, Wire, WireError
@@ -58,11 +59,21 @@ def check_graph(data: bytes, graph: str, flavour: str) -> None:
     data: a whole serialised ModelProto. graph: key of PORTS. flavour: key of OPERATORS. Time and
     memory are bounded by MAX_GRAPH_FIELDS, whatever the bytes are; tensors are not copied.
     """
+    check_model(data, f"{graph} ({flavour})", graph, PORTS[graph], OPERATORS[flavour])
+
+
+def check_model(
+    data: bytes, title: str, graph: str, ports: tuple[Ports, Ports], operators: Operators
+) -> None:
+    """As `check_graph`, for a graph of other inputs and outputs (`ports`) and `operators`.
+
+    title: what messages call it. graph: its name in the model.
+    """
     try:
-        _Checker(data, graph, flavour).check()
+        _Checker(data, graph, ports, operators).check()
     except WireError as error:
         raise BundleGraphError(
-            f"graph {graph} ({flavour}) of the bundle {error}; get the bundle again from its maker"
+            f"graph {title} of the bundle {error}; get the bundle again from its maker"
         ) from error
 
 
@@ -85,11 +96,13 @@ def _single(fields: list[Field]) -> dict[str, Field]:
 class _Checker:
     """Walks one model and keeps what has to be unique or complete."""
 
-    def __init__(self, data: bytes, graph: str, flavour: str) -> None:
+    def __init__(
+        self, data: bytes, graph: str, ports: tuple[Ports, Ports], operators: Operators
+    ) -> None:
         self._wire = Wire(data)
         self._graph = graph.encode()
-        self._operators = OPERATORS[flavour]
-        self._inputs, self._outputs = PORTS[graph]
+        self._operators = operators
+        self._inputs, self._outputs = ports
         # Values that a node may use: initialisers, inputs, and what the nodes before it made.
         self._names: set[bytes] = set()
 

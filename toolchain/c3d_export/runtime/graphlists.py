@@ -35,6 +35,8 @@ INT, STRING, INTS = 2, 3, 7
 VALUE_FIELDS: Final = {INT: "i", STRING: "s", INTS: "ints"}
 
 Attributes = Mapping[bytes, int]
+Operators = Mapping[tuple[bytes, bytes], Attributes]
+"""(operator, domain) -> its attributes."""
 _NONE: Final[Attributes] = {}
 _CONV: Final[Attributes] = {
     b"group": INT,
@@ -44,7 +46,7 @@ _CONV: Final[Attributes] = {
 }
 OPTIONAL: Final = frozenset([b"group"])
 """Attributes that depthwise convolutions have and others have not."""
-_BOTH: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
+_BOTH: Final[Operators] = {
     (b"Add", b""): _NONE,
     (b"Concat", b""): {b"axis": INT},
     (b"Mul", b""): _NONE,
@@ -53,7 +55,7 @@ _BOTH: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
 }
 
 # Flavour -> (operator, domain) -> its attributes: what `deploy/emit.py` writes, and nothing more.
-OPERATORS: Final[Mapping[str, Mapping[tuple[bytes, bytes], Attributes]]] = {
+OPERATORS: Final[Mapping[str, Operators]] = {
     "qlinear": {
         **_BOTH,
         (b"Identity", b""): _NONE,
