@@ -159,11 +159,11 @@ def test_a_network_is_tuned_by_a_teacher(run: Run, toy: Path) -> None:
     assert run("train", *TOY, *short).exit_code == 0
     shutil.copytree(toy / "models" / "toy-xsmall", toy / "models" / "full")
     assert run("prune", *TOY, "--ratio", "0.15").exit_code == 0
-    how = "--teacher", "full", "--decay", "late", "--average", "0.5"
+    how = "--teacher", "full", "--decay", "linear", "--average", "0.5"
     done = run("finetune", *TOY, *short, *how, "--teacher-weight", "0.25")
     assert done.exit_code == 0, done.stderr
     command = load_saved(toy / "models" / "toy-xsmall").state["command"]
-    assert "--decay late" in command
+    assert "--decay linear" in command
     assert "--average 0.5 --teacher full --teacher-weight 0.25" in command
     missing = run("finetune", *TOY, *short, "--teacher", "none")
     assert (missing.exit_code, "no model none in" in missing.stderr) == (2, True)

@@ -67,7 +67,9 @@ def check_device(device: str) -> None:
         )
 
 
-def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F], F]:
+def schedule_options(
+    quantize_from: float, learning_rate: float, decay: str = "cosine"
+) -> Callable[[F], F]:
     """The options of a schedule, as one argument `schedule` of the command."""
     options = (
         click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Length of the run."),
@@ -75,7 +77,7 @@ def schedule_options(quantize_from: float, learning_rate: float) -> Callable[[F]
         click.option("--quantize-from", type=float, default=quantize_from, show_default=True,
                      metavar="SHARE", help="Share of the steps before integer simulation."),
         click.option("--learning-rate", type=float, default=learning_rate, show_default=True),
-        click.option("--decay", type=click.Choice(["cosine", "linear", "late"]), default="cosine",
+        click.option("--decay", type=click.Choice(["cosine", "linear", "late"]), default=decay,
                      show_default=True, help="How the learning rate falls to zero."),
         click.option("--average", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.998,
                      show_default=True, metavar="DECAY",

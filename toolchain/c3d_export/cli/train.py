@@ -91,7 +91,7 @@ def train(
 @click.option("--game", required=True, metavar="NAME", help="The game to tune for.")
 @click.option("--from", "source", metavar="NAME", help="Start from this model of the workspace.")
 @whole_option
-@schedule_options(quantize_from=0.0, learning_rate=0.01)
+@schedule_options(quantize_from=0.0, learning_rate=0.01, decay="late")
 @shared()
 def finetune(
     size: str,
