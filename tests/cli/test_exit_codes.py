@@ -58,7 +58,17 @@ def test_unknown_commands_and_options_are_one_line(run: Run, args: tuple[str, ..
     assert "--help" in line_of(done.stderr)
 
 
-CODING = ("encode", "decode", "eval", "specialise", "bench", "validate", "doctor")
+CODING = (
+    "encode",
+    "decode",
+    "eval",
+    "specialise",
+    "report",
+    "compare",
+    "bench",
+    "validate",
+    "doctor",
+)
 MAKING = ("train", "prune", "finetune", "export", "bundle", "data import", "data inspect")
 
 

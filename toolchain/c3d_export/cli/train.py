@@ -51,8 +51,8 @@ def train(
     With --task sr train an up-scaler of frames that are coded at a lower resolution.
 
     \b
-    Examples: c3d-export train --model small --games supertuxkart,0ad --minutes 60
-              c3d-export train --task sr --factor 2 --minutes 30
+    Example: c3d-export train --model small --games supertuxkart,0ad --minutes 60
+             c3d-export train --task sr --factor 2 --minutes 30
     """
     check_task(task)
     if task == "sr":
