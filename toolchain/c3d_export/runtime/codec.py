@@ -299,7 +299,14 @@ def open_codec(
     """
     from .known import open_first
 
-    choices, effort = session_choices(device, flavour, threads), check_effort(effort)
-    codec = open_first(read_bundle(path), choices)
+    effort, bundle = check_effort(effort), read_bundle(path)
+    if bundle.family:
+        # float transforms: one flavour, which a caller may name
+        from .hyperprior.known import open_hyperprior
+
+        choices = session_choices(device, flavour or "float", threads)
+        codec: Codec = open_hyperprior(bundle, choices[0])
+    else:
+        codec = open_first(bundle, session_choices(device, flavour, threads))
     codec.effort = effort
     return codec

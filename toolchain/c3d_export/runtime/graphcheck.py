@@ -12,6 +12,7 @@ is checked is what is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 from ..core.errors import BundleGraphError
@@ -31,6 +32,8 @@ from .graphlists import (
     DIMENSION,
     ELEMENT_BYTES,
     GRAPH,
+    HYPERPRIOR_OPERATORS,
+    HYPERPRIOR_PORTS,
     IR_VERSION,
     MODEL,
     NODE,
@@ -51,6 +54,8 @@ from .graphlists import (
 )
 from .wire import Field, Wire, WireError
 
+Operators = Mapping[tuple[bytes, bytes], Attributes]
+
 
 def check_graph(data: bytes, graph: str, flavour: str) -> None:
     """Raises BundleGraphError unless `data` is a model that this package may have written.
@@ -58,8 +63,19 @@ def check_graph(data: bytes, graph: str, flavour: str) -> None:
     data: a whole serialised ModelProto. graph: key of PORTS. flavour: key of OPERATORS. Time and
     memory are bounded by MAX_GRAPH_FIELDS, whatever the bytes are; tensors are not copied.
     """
+    _check(data, graph, flavour, OPERATORS[flavour], PORTS[graph])
+
+
+def check_hyperprior_graph(data: bytes, graph: str) -> None:
+    """The same for a graph of a bundle with float transforms; graph: key of HYPERPRIOR_PORTS."""
+    _check(data, graph, "float", HYPERPRIOR_OPERATORS, HYPERPRIOR_PORTS[graph])
+
+
+def _check(
+    data: bytes, graph: str, flavour: str, operators: Operators, ports: tuple[Ports, Ports]
+) -> None:
     try:
-        _Checker(data, graph, flavour).check()
+        _Checker(data, graph, operators, ports).check()
     except WireError as error:
         raise BundleGraphError(
             f"graph {graph} ({flavour}) of the bundle {error}; get the bundle again from its maker"
@@ -85,11 +101,13 @@ def _single(fields: list[Field]) -> dict[str, Field]:
 class _Checker:
     """Walks one model and keeps what has to be unique or complete."""
 
-    def __init__(self, data: bytes, graph: str, flavour: str) -> None:
+    def __init__(
+        self, data: bytes, graph: str, operators: Operators, ports: tuple[Ports, Ports]
+    ) -> None:
         self._wire = Wire(data)
         self._graph = graph.encode()
-        self._operators = OPERATORS[flavour]
-        self._inputs, self._outputs = PORTS[graph]
+        self._operators = operators
+        self._inputs, self._outputs = ports
         # Values that a node may use: initialisers, inputs, and what the nodes before it made.
         self._names: set[bytes] = set()
 

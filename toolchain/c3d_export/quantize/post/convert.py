@@ -39,8 +39,8 @@ class Limits:
     activation: int
 
 
-IN_FLOAT32 = Limits(1 << 24, 1 << 20, 32767)
-"""Integers held in float32: every order of adding gives the same."""
+IN_FLOAT32 = Limits(1 << 24, 32767, 32767)
+"""Integers held in float32: every order of adding gives the same. Weights are stored in int16."""
 IN_INT16 = Limits((1 << 31) - 1, 32767, 32767)
 """int16 operands, int32 sums, in C."""
 

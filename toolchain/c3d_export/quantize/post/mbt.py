@@ -202,8 +202,8 @@ def analyse(network: MeanScaleHyperprior, x: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def convert_entropy(network: MeanScaleHyperprior, frames: Sequence[Tensor]) -> EntropyPath:
     """frames: (1, 3, H, W) 0..1, sides multiples of 16, for the calibration."""
-    ys, zs = zip(*(analyse(network, x) for x in frames), strict=True)
-    zs = [z.round() for z in zs]
+    both = [analyse(network, x) for x in frames]
+    ys, zs = [y for y, _ in both], [z.round() for _, z in both]
     m, n = network.spec.latents, network.spec.hyper
     seen = observe(zs)
     low, high = ((MARGIN * edge).round() for edge in (seen.low, seen.high))
@@ -281,7 +281,7 @@ def _with_context(
 def _masked(network: JointAutoregressive) -> Affine:
     """The context convolution as a plain one."""
     old = network.context_prediction
-    layer = nn.Conv2d(old.in_channels, old.out_channels, old.kernel_size, padding=REACH)
+    layer = nn.Conv2d(old.in_channels, old.out_channels, 2 * REACH + 1, padding=REACH)
     with torch.no_grad():
         layer.weight.copy_(old.masked_weight())
         if old.bias is not None and layer.bias is not None:
