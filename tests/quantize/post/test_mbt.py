@@ -100,10 +100,13 @@ def test_thresholds_lie_between_the_scales_of_their_tables() -> None:
         assert edge == pytest.approx(256 * middle, abs=0.5)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 7), (7, 1), (4, 5), (9, 3), (45, 80)])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(1, 1), (1, 7), (7, 1), (2, 2), (4, 5), (9, 3), (45, 80)]
+)
 def test_waves_hold_each_position_once_and_after_what_it_sees(rows: int, columns: int) -> None:
     when = np.full((rows, columns), -1)
     for wave, (row, column) in enumerate(waves(rows, columns)):
+        assert len(row) > 0
         assert (when[row, column] == -1).all()
         when[row, column] = wave
         assert (np.diff(row) == 1).all() if len(row) > 1 else True

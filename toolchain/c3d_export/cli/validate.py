@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import MissingInputError, MissingModelError
+from .hyperprior import validate_bundle
 from .lookup import bundle_path, has_network, load_network
 from .output import note, print_json, print_table, progress
 from .settings import PATH, find_workspace, shared
@@ -62,6 +63,9 @@ def validate(
 
     found = _target(target)
     frames = _frames(folder, thorough)
+    if found.bundle.family:
+        validate_bundle(found.bundle, [(f.name, f.pixels) for f in frames], as_json)
+        return
     plan = make_plan(found.bundle, frames, thorough=thorough)
     report = _run(found, plan, frames, floats or found.model is not None)
     if page is not None:

@@ -38,6 +38,11 @@ class EntropyPath:
             parts = ("weight", "bias", "scale", "negative", "low", "high")
             self._layers = [Dense(*(a[f"{layer}_{part}"] for part in parts)) for layer in DENSE]
 
+    def use_kernel(self, kernel: int) -> None:
+        """Of the context model (`dense.py`), for comparisons of one with another."""
+        for layer in self._layers if self.context else ():
+            layer.kernel = kernel
+
     def heads(self, out: NDArray[Any]) -> tuple[Bytes, Ints]:
         """out: (..., 2 M) whole numbers, scales first -> table index, and mean in 1/2^fraction."""
         scale, mean = out[..., : self.latents], out[..., self.latents :]

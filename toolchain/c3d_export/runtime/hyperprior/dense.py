@@ -28,7 +28,7 @@ def pack(weight: Ints) -> Ints:
 class Dense:
     """out = clip(round(max(total * scale, total * negative)), low, high), total = weight x + bias.
 
-    Nothing in it changes; for use by many threads.
+    For use by many threads. kernel: which is used, all give the same.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Dense:
         """weight: (O, K) int16; bias: (O,) int32; the others (O,) float32, low and high whole
         numbers within +-65535."""
         self.outputs, self.inputs = weight.shape
-        self._weight, self._kernel = pack(weight), kernel
+        self._weight, self.kernel = pack(weight), kernel
         rest = (scale, negative, low, high)
         wide = [np.pad(part, (0, -self.outputs % LANES)) for part in (bias, *rest)]
         self._parts = (wide[0], wide[1], wide[2], wide[3], wide[4])
@@ -55,5 +55,5 @@ class Dense:
             x = np.pad(x, ((0, 0), (0, 1)))
         out = np.empty((len(x), self.outputs), np.int32)
         sizes = (len(x), self.inputs + self.inputs % 2, self.outputs)
-        _native.dense(x, *sizes, self._weight, self._parts, self._kernel, out)
+        _native.dense(x, *sizes, self._weight, self._parts, self.kernel, out)
         return out

@@ -21,8 +21,10 @@ Places = NDArray[np.int32]
 
 
 def waves(rows: int, columns: int) -> Iterator[tuple[Places, Places]]:
-    """(rows, columns) int32 of each wave's positions, from top to bottom, in decoding order."""
+    """(rows, columns) int32 of each wave's positions, from top to bottom, in decoding order; at
+    least one position each (in grids of one or two columns some waves have none)."""
     for wave in range(columns + SLOPE * (rows - 1)):
         first = max(0, -(-(wave - columns + 1) // SLOPE))
         row = np.arange(first, min(rows - 1, wave // SLOPE) + 1, dtype=np.int32)
-        yield row, (wave - SLOPE * row).astype(np.int32)
+        if len(row):
+            yield row, (wave - SLOPE * row).astype(np.int32)
