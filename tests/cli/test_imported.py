@@ -54,6 +54,13 @@ def test_an_imported_network_is_shipped(
     )
     assert shown.exit_code == 0, shown.stderr
     assert read_image(tmp_path / "shown.png").shape == frame.shape
+    found = run("doctor", "--codec", made["bundle"])
+    assert "as exported" in found.stdout
+    timed = run("bench", "--codec", made["bundle"], "--size", "64x48", "--repeat", "1", "--json")
+    assert timed.exit_code == 0, timed.stderr
+    assert {"g_a", "h_a", "h_s", "coder"} <= json.loads(timed.stdout)["rows"][0]["encode"][
+        "stages"
+    ].keys()
 
 
 def test_commands_that_train_name_the_way_on(run: Run, imported: str, workspace: Path) -> None:

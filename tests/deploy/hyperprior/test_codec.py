@@ -110,6 +110,9 @@ def test_it_opens_as_any_bundle_does(made: Made, tmp_path: Path) -> None:
         codec.encode(frame[:, :, 0])
     with pytest.raises(OptionError):
         c3d_export.open_codec(path, device="tpu")
+    with pytest.raises(OptionError, match="transforms are float"):
+        c3d_export.open_codec(path, flavour="qlinear")
+    assert c3d_export.open_codec(path, flavour=["qlinear", "float"]).sessions.flavour == "float"
 
 
 def test_a_kernel_of_another_host_decodes_alike(made: Made) -> None:

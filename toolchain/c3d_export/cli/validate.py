@@ -123,10 +123,11 @@ def _target(target: str) -> Target:
 
     workspace = find_workspace()
     try:
-        if not Path(target).is_file() and has_network(workspace, target):
-            return _exported(target)
+        is_model = not Path(target).is_file() and has_network(workspace, target)
     except OptionError:  # a path is no name of a model
-        pass
+        is_model = False
+    if is_model:
+        return _exported(target)
     try:
         return Target(read_bundle(bundle_path(workspace, target)))
     except MissingInputError as error:

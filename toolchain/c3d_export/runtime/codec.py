@@ -16,6 +16,7 @@ from c3d_export import _arith
 from ..core.errors import (
     BundleMemberError,
     LatentsChecksumError,
+    OptionError,
     StreamHeaderError,
     UnknownQualityError,
 )
@@ -299,14 +300,15 @@ def open_codec(
     """
     from .known import open_first
 
-    effort, bundle = check_effort(effort), read_bundle(path)
+    choices, effort = session_choices(device, flavour, threads), check_effort(effort)
+    bundle = read_bundle(path)
     if bundle.family:
-        # float transforms: one flavour, which a caller may name
         from .hyperprior.known import open_hyperprior
 
-        choices = session_choices(device, flavour or "float", threads)
-        codec: Codec = open_hyperprior(bundle, choices[0])
+        if flavour is not None and "float" not in [choice.flavour for choice in choices]:
+            raise OptionError("the bundle's transforms are float; choose flavour float, or none")
+        codec: Codec = open_hyperprior(bundle, replace(choices[0], flavour="float"))
     else:
-        codec = open_first(bundle, session_choices(device, flavour, threads))
+        codec = open_first(bundle, choices)
     codec.effort = effort
     return codec

@@ -36,8 +36,7 @@ def factorised_tables(
         frequencies = np.empty(len(scaled), np.uint32)
         bits = _arith.build_table(scaled, 0, int(below), int(above), frequencies)
         made.append((frequencies, np.array([bits, 0, below, above], np.uint16)))
-    frequencies, shapes = zip(*made, strict=True)
-    return TableBank(np.concatenate(frequencies), np.stack(shapes))
+    return TableBank(np.concatenate([f for f, _ in made]), np.stack([s for _, s in made]))
 
 
 def _probabilities(

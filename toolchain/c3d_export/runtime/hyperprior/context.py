@@ -35,8 +35,7 @@ class EntropyPath:
         self.context = has_context(bundle.manifest)
         if self.context:
             self._seen = (a["seen_low"], a["seen_high"])
-            parts = ("weight", "bias", "scale", "negative", "low", "high")
-            self._layers = [Dense(*(a[f"{layer}_{part}"] for part in parts)) for layer in DENSE]
+            self._layers = [_layer(bundle, name) for name in DENSE]
 
     def use_kernel(self, kernel: int) -> None:
         """Of the context model (`dense.py`), for comparisons of one with another."""
@@ -94,3 +93,8 @@ class EntropyPath:
         for layer in layers[:-1]:
             x = layer(x).astype(np.int16)
         return self.heads(layers[-1](x))
+
+
+def _layer(bundle: Bundle, name: str) -> Dense:
+    parts = ("weight", "bias", "scale", "negative", "low", "high")
+    return Dense(**{part: bundle.arrays[f"{name}_{part}"] for part in parts})
