@@ -83,7 +83,7 @@ OPERATORS: Final[Mapping[str, Mapping[tuple[bytes, bytes], Attributes]]] = {
 }
 
 HYPERPRIOR_OPERATORS: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
-    **{(name, b""): _NONE for name in (b"Clip", b"Div", b"Max", b"Min", b"Mul")},
+    **{(name, b""): _NONE for name in (b"Add", b"Clip", b"Div", b"Max", b"Min", b"Mul")},
     **{(name, b""): _NONE for name in (b"Round", b"Sqrt", b"Sub")},
     (b"Cast", b""): {b"to": INT},
     (b"Conv", b""): _CONV,

@@ -43,7 +43,7 @@ class Graph:
 
     def constant(self, name: str, value: Tensor | NDArray[Any] | np.generic) -> str:
         array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
         return name
 
     def number(self, value: float) -> str:
@@ -121,14 +121,27 @@ class Graph:
                 raise TypeError(f"no ONNX form of {layer}")
         return x
 
+    def _sum(self, name: str, layer: IntegerLayer, taps: Tensor, bias: Tensor, x: str) -> str:
+        weight = taps.transpose(0, 1) if layer.transposed else taps
+        stored = self.constant(f"{name}.weight", weight.to(int16))
+        weight_float = self.node("Cast", [stored], f"{name}.weight.float", to=FLOAT)
+        bias_name = self.constant(f"{name}.bias", bias.float())
+        total = self.convolution(name, x, weight_float, bias_name, layer, taps.shape[2])
+        # Without this Round ONNX Runtime may fold a factor into the weights, or let one sum go on
+        # where the other ends.
+        return self.node("Round", [total], f"{name}.barrier")
+
     def integer_layer(self, name: str, layer: IntegerLayer, x: str) -> str:
         """`IntegerLayer.forward` in float32."""
-        stored = self.constant(f"{name}.weight", layer.weight.to(int16))
-        weight = self.node("Cast", [stored], f"{name}.weight.float", to=FLOAT)
-        bias = self.constant(f"{name}.bias", layer.bias.float())
-        total = self.convolution(name, x, weight, bias, layer, layer.weight.shape[2])
-        # Without this Round ONNX Runtime may fold the scale into the weights.
-        total = self.node("Round", [total], f"{name}.barrier")
+        sums = [
+            self._sum(f"{name}{end}", layer, taps, bias, x)
+            for end, (taps, bias) in zip(PART_NAMES[layer.radix > 1], layer.parts(), strict=True)
+        ]
+        total = sums[0]
+        if layer.radix > 1:
+            radix = self.constant(f"{name}.radix", np.float32(layer.radix))
+            large = self.node("Mul", [sums[0], radix], f"{name}.large")
+            total = self.node("Add", [large, sums[1]], f"{name}.total")
         parts = {key: getattr(layer, key)[None, :, None, None] for key in _PER_CHANNEL}
         at = {key: self.constant(f"{name}.{key}", part) for key, part in parts.items()}
         up = self.node("Mul", [total, at["scale"]], f"{name}.up")
@@ -138,6 +151,8 @@ class Graph:
         return self.node("Min", [x, at["high"]], f"{name}.clipped")
 
 
+PART_NAMES = (("",), (".upper", ".lower"))
+"""What stands behind a layer's name in the names of its sums: whole, or in two parts."""
 _PER_CHANNEL = ("scale", "negative", "low", "high")
 
 

@@ -21,6 +21,7 @@ from ...quantize.post.layer import Affine, IntegerChain, IntegerLayer
 from ...quantize.post.mbt import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.hyperprior.bundle import DENSE, FLAVOUR, LARGEST, has_context
+from .graphs import PART_NAMES
 
 Arrays = Mapping[str, NDArray[Any]]
 _HYPER_LAYERS = 3
@@ -72,15 +73,21 @@ def _joined(first: Grid, second: Grid) -> Grid:
 def _hyper_synthesis(constants: Arrays, source: Grid) -> IntegerChain:
     layers = []
     for number in range(_HYPER_LAYERS):
-        parts = {
-            key: constants[f"h_s.{number}.{key}"].reshape(-1)
-            for key in ("bias", "scale", "negative", "low", "high")
-        }
-        weight = constants[f"h_s.{number}.weight"]
+        name = f"h_s.{number}"
+        radix = int(constants[f"{name}.radix"]) if f"{name}.radix" in constants else 1
+        weight, bias = (_whole(constants, name, key, radix) for key in ("weight", "bias"))
+        per_channel = ("scale", "negative", "low", "high")
+        parts = {key: constants[f"{name}.{key}"].reshape(-1) for key in per_channel}
         transposed = number < _HYPER_LAYERS - 1
-        layers.append(_layer(weight, parts, source, transposed))
+        layers.append(_layer(weight, {**parts, "bias": bias}, source, transposed, radix))
         source = _grid(parts["low"], parts["high"])
     return IntegerChain(layers, source)
+
+
+def _whole(constants: Arrays, name: str, key: str, radix: int) -> NDArray[np.float64]:
+    """Weights or biases of a layer whose parts a graph may hold apart."""
+    parts = [constants[f"{name}{end}.{key}"] for end in PART_NAMES[radix > 1]]
+    return np.asarray(parts[0] * float(radix) + parts[1] if radix > 1 else parts[0], np.float64)
 
 
 def _dense(arrays: Arrays, name: str, source: Grid) -> IntegerLayer:
@@ -98,7 +105,11 @@ def _dense(arrays: Arrays, name: str, source: Grid) -> IntegerLayer:
 
 
 def _layer(
-    weight: NDArray[Any], parts: Mapping[str, NDArray[Any]], source: Grid, transposed: bool
+    weight: NDArray[Any],
+    parts: Mapping[str, NDArray[Any]],
+    source: Grid,
+    transposed: bool,
+    radix: int = 1,
 ) -> IntegerLayer:
     tensor, size = torch.from_numpy(weight.astype(np.float64)), weight.shape[2]
     with torch.device("meta"):
@@ -108,7 +119,8 @@ def _layer(
         else:
             affine = Affine(nn.Conv2d(weight.shape[1], weight.shape[0], size, 1, size // 2))
     bias = torch.from_numpy(parts["bias"].astype(np.float64))
-    layer = IntegerLayer(affine, tensor.transpose(0, 1) if transposed else tensor, bias, source)
+    taps = tensor.transpose(0, 1) if transposed else tensor
+    layer = IntegerLayer(affine, taps, bias, source, radix)
     layer.requantise(torch.ones_like(bias), 1.0, even_grid(len(bias), 1.0, -LARGEST, LARGEST))
     for key in ("scale", "negative", "low", "high"):
         layer.register_buffer(key, torch.from_numpy(parts[key].astype(np.float32)))

@@ -8,18 +8,20 @@ from typing import Any
 import torch
 
 from ...core.errors import CertificateError
-from .convert import Limits, largest_sums
+from .convert import Limits, part_sums
 from .layer import IntegerLayer
 
 
 @dataclass(frozen=True)
 class SumCertificate:
     """largest_sum: bound of any partial sum, bias included, for inputs within their range; limit:
-    what it must stay below. largest_weight, largest_input: integers. Law: largest_sum < limit."""
+    what it must stay below. radix: in which the weights are split (1: they are not); of both parts
+    the larger counts. largest_weight, largest_input: integers. Law: largest_sum < limit."""
 
     layer: str
     largest_sum: int
     limit: int
+    radix: int
     largest_weight: int
     largest_input: int
     scale_min: float
@@ -36,18 +38,18 @@ class SumCertificate:
 
 def certify(name: str, layer: IntegerLayer, limits: Limits) -> SumCertificate:
     """Raises CertificateError where the bound does not hold."""
-    taps, magnitude = layer.taps(), layer.source.magnitude
-    sums = largest_sums(taps, magnitude, layer.stride if layer.transposed else 1)
     made = SumCertificate(
         name,
-        int((sums + layer.bias.double().abs()).max()),
+        int(part_sums(layer).max()),
         limits.total,
-        int(taps.abs().max()),
-        int(magnitude.max()),
+        layer.radix,
+        max(int(taps.abs().max()) for taps, _ in layer.parts()),
+        int(layer.source.magnitude.max()),
         float(layer.scale.min()),
         float(layer.scale.max()),
     )
     within = made.largest_weight <= limits.weight and made.largest_input <= limits.activation
+    within = within and made.radix <= limits.radix
     if not (made.holds and within and bool(torch.isfinite(layer.negative).all())):
         raise CertificateError(
             f"layer {name} cannot be exact everywhere: sums up to {made.largest_sum}, weights up to"

@@ -24,7 +24,7 @@ from torch import Tensor
 from .grid import Grid, Statistics, observe
 from .layer import Affine, IntegerChain, IntegerLayer
 
-MARGIN = 1.5
+MARGIN = 2.0
 """Ranges are this many times what the calibration saw; beyond them values are clipped."""
 SHRINK = 1.0 + 2.0**-10
 """By how much the unit of the sums grows until rounded weights keep the limit too."""
@@ -32,14 +32,20 @@ SHRINK = 1.0 + 2.0**-10
 
 @dataclass(frozen=True)
 class Limits:
-    """total: no partial sum, bias included, reaches it. weight, activation: largest |integer|."""
+    """total: no partial sum, bias included, reaches it. weight, activation: largest |integer|.
+
+    radix: the largest in which weights may be split, a power of two; 1 for none. A weight is then
+    radix * high + low, both parts have sums of their own, each below total, and one addition makes
+    the whole of them: two convolutions, for sums that are radix times as fine.
+    """
 
     total: int
     weight: int
     activation: int
+    radix: int = 1
 
 
-IN_FLOAT32 = Limits(1 << 24, 32767, 32767)
+IN_FLOAT32 = Limits(1 << 24, 32767, 32767, 16)
 """Integers held in float32: every order of adding gives the same. Weights are stored in int16."""
 IN_INT16 = Limits((1 << 31) - 1, 32767, 32767)
 """int16 operands, int32 sums, in C."""
@@ -57,6 +63,16 @@ def largest_sums(weight: Tensor, magnitude: Tensor, stride: int) -> Tensor:
     return torch.stack(parts).amax(0)
 
 
+def part_sums(layer: IntegerLayer) -> Tensor:
+    """(O,): bound of any partial sum of either part of the weights, its bias included."""
+    stride = layer.stride if layer.transposed else 1
+    sums = [
+        largest_sums(taps, layer.source.magnitude, stride) + bias.abs()
+        for taps, bias in layer.parts()
+    ]
+    return torch.stack(sums).amax(0)
+
+
 def _stride(affine: Affine) -> int:
     return int(affine.layer.stride[0]) if affine.transposed else 1
 
@@ -66,37 +82,55 @@ def _range(seen: Statistics) -> Tensor:
     return MARGIN * torch.maximum(seen.low.abs(), seen.high.abs())
 
 
-def _sum_units(affine: Affine, magnitude: Tensor, limits: Limits) -> Tensor:
+def _sum_units(affine: Affine, magnitude: Tensor, total: int) -> Tensor:
     """s_o (O,)."""
     sums = largest_sums(affine.weight, magnitude, _stride(affine)) + affine.bias.abs()
-    return sums.clamp_min(1e-9) / limits.total
+    return sums.clamp_min(1e-9) / total
+
+
+def _radix(affine: Affine, magnitude: Tensor, limits: Limits) -> int:
+    """The largest radix for which the low parts of any weights keep the limit."""
+    taps = largest_sums(torch.ones_like(affine.weight[:1]), magnitude, _stride(affine))
+    radix = limits.radix
+    while radix > 1 and radix / 2 * (float(taps) + 1) >= limits.total:
+        radix //= 2
+    return radix
 
 
 def input_grid(affine: Affine, seen: Statistics, limits: Limits) -> Grid:
     """The best units for the inputs of a layer; seen: of its inputs in float."""
+    radix = limits.radix
+    grid = _best_steps(affine, seen, limits, radix)
+    # Finer sums want finer inputs, which leave less room for the low parts of the weights.
+    while radix > 1 and _radix(affine, grid.magnitude, limits) < radix:
+        radix //= 2
+        grid = _best_steps(affine, seen, limits, radix)
+    return grid
+
+
+def _best_steps(affine: Affine, seen: Statistics, limits: Limits, radix: int) -> Grid:
     magnitude = _range(seen).clamp_min(1e-6)
-    weight = affine.weight / _sum_units(affine, magnitude, limits)[:, None, None, None]
+    units = _sum_units(affine, magnitude, limits.total * radix)
+    weight = affine.weight / units[:, None, None, None]
     n = weight.shape[0] * weight.shape[2] * weight.shape[3]
     energy = weight.square().sum((0, 2, 3)).clamp_min(1e-12)
     step = (seen.square.clamp_min(1e-12) * n / energy) ** 0.25
-    step = torch.maximum(step, magnitude / limits.activation)
-    low, high = (MARGIN * edge / step for edge in (seen.low, seen.high))
-    return Grid(step, low.clamp(max=0).floor(), high.clamp(min=0).ceil())
+    return _grid(torch.maximum(step, magnitude / limits.activation), seen, limits)
 
 
 def integer_layer(affine: Affine, source: Grid, target: Grid, limits: Limits) -> IntegerLayer:
     """source, target: units of its inputs and outputs. The limits hold for every input."""
     real = affine.weight * source.step[None, :, None, None]
-    unit = _sum_units(affine, source.magnitude * source.step, limits)
-    unit = torch.maximum(unit, real.abs().amax((1, 2, 3)) / limits.weight)
+    radix = _radix(affine, source.magnitude, limits)
+    unit = _sum_units(affine, source.magnitude * source.step, limits.total * radix)
+    unit = torch.maximum(unit, real.abs().amax((1, 2, 3)) / (limits.weight * radix))
     while True:
         weight, bias = (real / unit[:, None, None, None]).round(), (affine.bias / unit).round()
-        sums = largest_sums(weight, source.magnitude, _stride(affine)) + bias.abs()
-        over = sums >= limits.total
+        layer = IntegerLayer(affine, weight, bias, source, radix)
+        over = part_sums(layer) >= limits.total
         if not bool(over.any()):
             break
         unit = torch.where(over, unit * SHRINK, unit)
-    layer = IntegerLayer(affine, weight, bias, source)
     layer.requantise(unit / target.step, affine.slope, target)
     return layer
 
@@ -125,6 +159,11 @@ def convert(
 
 
 def _fine_grid(seen: Statistics, limits: Limits) -> Grid:
-    step = _range(seen).clamp_min(1e-6) / limits.activation
+    return _grid(_range(seen).clamp_min(1e-6) / limits.activation, seen, limits)
+
+
+def _grid(step: Tensor, seen: Statistics, limits: Limits) -> Grid:
+    """With these steps, over MARGIN times what was seen; zero is within."""
+    most = float(limits.activation)
     low, high = (MARGIN * edge / step for edge in (seen.low, seen.high))
-    return Grid(step, low.clamp(max=0).floor(), high.clamp(min=0).ceil())
+    return Grid(step, low.floor().clamp(-most, 0), high.ceil().clamp(0, most))

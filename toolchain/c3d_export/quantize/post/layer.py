@@ -62,6 +62,12 @@ def affines_of(sequence: nn.Sequential) -> list[Affine]:
     return chain
 
 
+def split(values: Tensor, radix: int) -> tuple[Tensor, Tensor]:
+    """Whole numbers as radix * high + low, |low| at most radix / 2."""
+    high = (values / radix).round()
+    return high, values - radix * high
+
+
 class IntegerLayer(nn.Module):
     """Integers in, integers out:
 
@@ -74,6 +80,10 @@ class IntegerLayer(nn.Module):
 
     weight: (O, I, kh, kw) int32, or (I, O, kh, kw) where transposed. bias: (O,) int32. scale,
     negative: (O,) float32. low, high: (O,) float32, whole numbers. source: the units of x.
+
+    radix: above 1 a host has weights and bias as radix * high + low (`split`), computes two sums,
+    and total = float32(radix * sum_high + sum_low). The product is exact, radix being a power of
+    two, so that the addition rounds once, fused or not: to what the whole sum would become.
     """
 
     weight: Tensor
@@ -83,9 +93,12 @@ class IntegerLayer(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, affine: Affine, weight: Tensor, bias: Tensor, source: Grid) -> None:
+    def __init__(
+        self, affine: Affine, weight: Tensor, bias: Tensor, source: Grid, radix: int = 1
+    ) -> None:
         """weight: (O, I, kh, kw) and bias: (O,), whole numbers."""
         super().__init__()
+        self.radix = radix
         layer, self.transposed = affine.layer, affine.transposed
         self.stride, self.padding = int(layer.stride[0]), int(layer.padding[0])
         self.output_padding = int(layer.output_padding[0])
@@ -105,6 +118,14 @@ class IntegerLayer(nn.Module):
         """(O, I, kh, kw) float64."""
         weight = self.weight.double()
         return weight.transpose(0, 1) if self.transposed else weight
+
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """Taps and bias of each sum that a host computes: high and low where there is a radix."""
+        whole = (self.taps(), self.bias.double())
+        if self.radix == 1:
+            return [whole]
+        high, low = zip(*(split(values, self.radix) for values in whole), strict=True)
+        return [(high[0], high[1]), (low[0], low[1])]
 
     def accumulate(self, x: Tensor, padding: int | None = None) -> Tensor:
         """Integer sums with the bias, float64, exact. padding: another than the layer's own."""

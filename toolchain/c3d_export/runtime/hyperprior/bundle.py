@@ -46,7 +46,7 @@ _CONTEXT_ARRAYS: Final[dict[str, tuple[str, int]]] = {
     "seen_low": ("<i2", 1),
     "seen_high": ("<i2", 1),
 }
-_DENSE_ARRAYS: Final[dict[str, tuple[str, int]]] = {
+DENSE_ARRAYS: Final[dict[str, tuple[str, int]]] = {
     "weight": ("<i2", 2),
     "bias": ("<i4", 1),
     "scale": ("<f4", 1),
@@ -100,7 +100,7 @@ def _sizes(manifest: Mapping[str, Any]) -> tuple[int, int, bool]:
 def _forms(context: bool) -> dict[str, tuple[str, int]]:
     if not context:
         return _ARRAYS
-    layers = {f"{layer}_{part}": form for layer in DENSE for part, form in _DENSE_ARRAYS.items()}
+    layers = {f"{layer}_{part}": form for layer in DENSE for part, form in DENSE_ARRAYS.items()}
     return _ARRAYS | _CONTEXT_ARRAYS | layers
 
 
@@ -136,7 +136,7 @@ def _dense_shapes(arrays: Arrays, latents: int) -> dict[str, tuple[int, ...]]:
     outputs = (2 * latents, first, second, 2 * latents)
     wanted: dict[str, tuple[int, ...]] = {}
     for layer, k, o in zip(DENSE, inputs, outputs, strict=True):
-        wanted |= {f"{layer}_{part}": (o,) for part in _DENSE_ARRAYS}
+        wanted |= {f"{layer}_{part}": (o,) for part in DENSE_ARRAYS}
         wanted[f"{layer}_weight"] = (o, k)
     return wanted
 

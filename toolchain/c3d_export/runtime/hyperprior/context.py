@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import LatentsChecksumError
 from ..bundle import Bundle
-from .bundle import DENSE, LARGEST, has_context
+from .bundle import DENSE, DENSE_ARRAYS, LARGEST, has_context
 from .dense import Dense
 from .waves import REACH, Places, waves
 
@@ -96,5 +96,6 @@ class EntropyPath:
 
 
 def _layer(bundle: Bundle, name: str) -> Dense:
-    parts = ("weight", "bias", "scale", "negative", "low", "high")
-    return Dense(**{part: bundle.arrays[f"{name}_{part}"] for part in parts})
+    weight, bias, *floats = (bundle.arrays[f"{name}_{part}"] for part in DENSE_ARRAYS)
+    scale, negative, low, high = floats
+    return Dense(weight, bias, scale, negative, low, high)
