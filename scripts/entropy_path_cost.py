@@ -25,7 +25,8 @@ from c3d_export.models.entropy import TABLES
 from c3d_export.models.mbt.network import JointAutoregressive, MeanScaleHyperprior, build_network
 from c3d_export.models.mbt.saving import load, save
 from c3d_export.models.mbt.spec import uniform_spec
-from c3d_export.quantize.post.mbt import EntropyPath, analyse, by_waves, convert_entropy
+from c3d_export.quantize.post.mbt import EntropyPath, by_waves
+from c3d_export.quantize.post.mbt_convert import analyse, convert_entropy
 from c3d_export.quantize.tables import table_scale
 
 CROP = 128

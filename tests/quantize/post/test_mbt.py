@@ -11,10 +11,9 @@ from c3d_export.models.mbt.network import JointAutoregressive, MeanScaleHyperpri
 from c3d_export.quantize.post.mbt import (
     LATENT_LARGEST,
     EntropyPath,
-    analyse,
-    convert_entropy,
     scale_thresholds,
 )
+from c3d_export.quantize.post.mbt_convert import analyse, convert_entropy
 from c3d_export.quantize.tables import table_scale
 from c3d_export.runtime.hyperprior.waves import waves
 

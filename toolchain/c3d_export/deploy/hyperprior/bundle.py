@@ -17,7 +17,8 @@ from ...core.errors import OptionError
 from ...models.entropy import TABLES
 from ...models.mbt.network import MeanScaleHyperprior
 from ...quantize.post.layer import IntegerLayer
-from ...quantize.post.mbt import EntropyPath, convert_entropy
+from ...quantize.post.mbt import EntropyPath
+from ...quantize.post.mbt_convert import convert_entropy
 from ...quantize.tables import COUNT_RADIUS, TableBank, build_tables, count_symbols
 from ...runtime.archive import pack_archive
 from ...runtime.bundle import FORMAT, MANIFEST, VERSION, parse_bundle
