@@ -206,25 +206,32 @@ def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
         return
     bundle = read_bundle(path)
     for device in devices:
-        for flavour in DEVICE_FLAVOURS[device]:
+        for flavour in ("float",) if bundle.family else DEVICE_FLAVOURS[device]:
             yield _known(bundle, device, flavour)
 
 
 def _known(bundle: Bundle, device: str, flavour: str) -> Finding:
     """Timed without the sessions: what a codec pays for the check when it is opened."""
     from ..runtime.codec import Codec
+    from ..runtime.hyperprior.codec import HyperpriorCodec
+    from ..runtime.hyperprior.known import check_known_answers as check_hyperprior
     from ..runtime.known import check_known_answers
     from ..runtime.sessions import SessionOptions
+
+    codec_of = HyperpriorCodec if bundle.family else Codec
 
     what = f"known answers, {device} {flavour}"
     opened: list[Codec] = []
 
     def open_sessions() -> str:
-        opened.append(Codec(bundle, SessionOptions(device, flavour)))
+        opened.append(codec_of(bundle, SessionOptions(device, flavour)))
         return ""
 
     def check() -> str:
-        check_known_answers(opened[0])
+        if isinstance(opened[0], HyperpriorCodec):
+            check_hyperprior(opened[0])
+        else:
+            check_known_answers(opened[0])
         return f"{bundle.name} {bundle.id.hex()}: as exported"
 
     finding = _checked(what, open_sessions)

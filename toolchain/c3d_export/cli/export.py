@@ -10,6 +10,7 @@ import click
 
 from ..core import jsonio
 from ..core.errors import OptionError
+from .hyperprior import bundle_imported, imported_model
 from .lookup import find_network, model_name
 from .output import note, print_json, progress
 from .overlay import find_overlay
@@ -107,22 +108,40 @@ def bundle(
     """Make the bundle of a network: graphs, tables fitted to frames, known answers, model card.
 
     A game's bundle has its overlay too: counters, panels and the like, see `c3d-export overlay`.
+    An imported network (`c3d-export import ... -o NAME`) is bundled with --model NAME.
 
     \b
     Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
     """
-    workspace, name = find_workspace(), model_name(game, size)
+    workspace = find_workspace()
+    imported = imported_model(workspace, size)
+    name = model_name(game, size) if imported is None or game else size
     path = out or workspace.bundles / f"{name}.c3b"
     if path.exists() and not force:
         raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")
     frames = calibration_frames(workspace, game)
+    if imported is not None:
+        made = bundle_imported(imported, path, name, game, licence, frames)
+        _tell(made, path, package, with_deps, as_json)
+        return
     origin, source = find_network(workspace, size, game)
     note(f"from {origin}, tables from {len(frames)} frames")
     learnt = find_overlay(workspace, game) if overlay_bytes and game else None
     provenance = _provenance(name, game, licence, source)
     data = make_bundle(source, provenance, frames, learnt, overlay_bytes)
     _write_checked(path, data)
-    result: dict[str, Any] = {"bundle": str(path), "bytes": len(data), **_identity(path)}
+    _tell(
+        {"bundle": str(path), "bytes": len(data), **_identity(path)},
+        path,
+        package,
+        with_deps,
+        as_json,
+    )
+
+
+def _tell(
+    result: dict[str, Any], path: Path, package: Path | None, with_deps: bool, as_json: bool
+) -> None:
     if package is not None:
         result["package"] = str(_package(path, package, with_deps))
     if as_json:

@@ -23,6 +23,7 @@ from .encode import encode
 from .evaluate import evaluate
 from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
+from .import_ import import_
 from .overlay import overlay
 from .prune import prune
 from .report import report
@@ -93,6 +94,7 @@ def main() -> None:
 
 for _command in (
     data,
+    import_,
     train,
     prune,
     finetune,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import MissingInputError, MissingModelError
+from .hyperprior import validate_bundle
 from .lookup import bundle_path, has_network, load_network
 from .output import note, print_json, print_table, progress
 from .settings import PATH, find_workspace, shared
@@ -62,6 +63,9 @@ def validate(
 
     found = _target(target)
     frames = _frames(folder, thorough)
+    if found.bundle.family:
+        validate_bundle(found.bundle, [(f.name, f.pixels) for f in frames], as_json)
+        return
     plan = make_plan(found.bundle, frames, thorough=thorough)
     report = _run(found, plan, frames, floats or found.model is not None)
     if page is not None:
@@ -119,10 +123,11 @@ def _target(target: str) -> Target:
 
     workspace = find_workspace()
     try:
-        if not Path(target).is_file() and has_network(workspace, target):
-            return _exported(target)
+        is_model = not Path(target).is_file() and has_network(workspace, target)
     except OptionError:  # a path is no name of a model
-        pass
+        is_model = False
+    if is_model:
+        return _exported(target)
     try:
         return Target(read_bundle(bundle_path(workspace, target)))
     except MissingInputError as error:

@@ -7,6 +7,7 @@ The three things a codec calls are its networks, the entropy coder and the C pas
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -44,24 +45,27 @@ class Stopwatch:
     @contextlib.contextmanager
     def watch(self, codec: Codec) -> Iterator[None]:
         """Times this codec's networks and passes, and every codec's coder, inside the block."""
-        from ..runtime import codec as module
         from ..runtime.passes import NAMES
 
         # The names that the codec's module has imported, and looks up at every call.
-        names = vars(module)
+        names = vars(sys.modules[type(codec).__module__])
         kept = {name: names[name] for name in ("encode_slices", "SliceDecoder")}
-        sessions, passes = codec.sessions, codec.passes
+        # A codec with float transforms has no passes; what it computes in C counts as other.
+        sessions, passes = codec.sessions, getattr(codec, "passes", None)
         codec.sessions = _Sessions(sessions, self)  # type: ignore[assignment]
         names["encode_slices"] = self.timed(CODER, kept["encode_slices"])
         names["SliceDecoder"] = lambda *args: _Timed(
             self.timed(CODER, kept["SliceDecoder"])(*args), self, dict.fromkeys(_PULLS, CODER)
         )
-        timed = _Timed(passes, self, dict.fromkeys(NAMES, PASSES))
-        codec.passes = timed  # type: ignore[assignment]
+        if passes is not None:
+            timed = _Timed(passes, self, dict.fromkeys(NAMES, PASSES))
+            codec.passes = timed  # type: ignore[assignment]
         try:
             yield
         finally:
-            codec.sessions, codec.passes = sessions, passes
+            codec.sessions = sessions
+            if passes is not None:
+                codec.passes = passes
             names.update(kept)
 
 

@@ -91,6 +91,11 @@ class Bundle:
         return str(self.manifest["name"])
 
     @property
+    def family(self) -> str:
+        """ "" for the codecs of this package, "mbt" for those of `hyperprior/`."""
+        return str(self.manifest.get("family", ""))
+
+    @property
     def latents(self) -> int:
         return int(self.manifest["spec"]["latents"])
 
@@ -131,7 +136,11 @@ def parse_bundle(data: bytes) -> Bundle:
     manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
     _check_members(manifest, members)
-    arrays = {name: _array(members, name, *form) for name, form in _forms(members).items()}
+    if "family" in manifest:
+        from .hyperprior.bundle import hyperprior_bundle
+
+        return hyperprior_bundle(codec_id(manifest_bytes), manifest, members)
+    arrays = {name: read_array(members, name, *form) for name, form in _forms(members).items()}
     bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
     _check_shapes(bundle)
     return bundle
@@ -162,7 +171,8 @@ def _forms(members: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
     return ARRAYS | OVERLAY_ARRAYS if has_overlay else ARRAYS
 
 
-def _array(members: Mapping[str, bytes], name: str, kind: str, rank: int) -> NDArray[Any]:
+def read_array(members: Mapping[str, bytes], name: str, kind: str, rank: int) -> NDArray[Any]:
+    """A member array of this element type and rank, read-only; raises BundleMemberError."""
     try:
         data = members[f"arrays/{name}.npy"]
         file = io.BytesIO(data)

@@ -16,6 +16,7 @@ from c3d_export import _arith
 from ..core.errors import (
     BundleMemberError,
     LatentsChecksumError,
+    OptionError,
     StreamHeaderError,
     UnknownQualityError,
 )
@@ -300,6 +301,14 @@ def open_codec(
     from .known import open_first
 
     choices, effort = session_choices(device, flavour, threads), check_effort(effort)
-    codec = open_first(read_bundle(path), choices)
+    bundle = read_bundle(path)
+    if bundle.family:
+        from .hyperprior.known import open_hyperprior
+
+        if flavour is not None and "float" not in [choice.flavour for choice in choices]:
+            raise OptionError("the bundle's transforms are float; choose flavour float, or none")
+        codec: Codec = open_hyperprior(bundle, replace(choices[0], flavour="float"))
+    else:
+        codec = open_first(bundle, choices)
     codec.effort = effort
     return codec

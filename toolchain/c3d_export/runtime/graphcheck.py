@@ -12,6 +12,7 @@ is checked is what is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 from ..core.errors import BundleGraphError
@@ -31,6 +32,8 @@ from .graphlists import (
     DIMENSION,
     ELEMENT_BYTES,
     GRAPH,
+    HYPERPRIOR_OPERATORS,
+    HYPERPRIOR_PORTS,
     IR_VERSION,
     MODEL,
     NODE,
@@ -52,6 +55,8 @@ from .graphlists import (
 )
 from .wire import Field, Wire, WireError
 
+Operators = Mapping[tuple[bytes, bytes], Attributes]
+
 
 def check_graph(data: bytes, graph: str, flavour: str) -> None:
     """Raises BundleGraphError unless `data` is a model that this package may have written.
@@ -60,6 +65,12 @@ def check_graph(data: bytes, graph: str, flavour: str) -> None:
     memory are bounded by MAX_GRAPH_FIELDS, whatever the bytes are; tensors are not copied.
     """
     check_model(data, f"{graph} ({flavour})", graph, PORTS[graph], OPERATORS[flavour])
+
+
+def check_hyperprior_graph(data: bytes, graph: str) -> None:
+    """The same for a graph of a bundle with float transforms; graph: key of HYPERPRIOR_PORTS."""
+    ports = HYPERPRIOR_PORTS[graph]
+    check_model(data, f"{graph} (float)", graph, ports, HYPERPRIOR_OPERATORS)
 
 
 def check_model(

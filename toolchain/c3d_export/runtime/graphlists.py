@@ -15,8 +15,8 @@ PRODUCER: Final = b"c3d-export"
 OPSETS: Final = {b"": 17, b"com.microsoft": 1}
 
 # Element types of ONNX, with the bytes of one element.
-FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
-ELEMENT_BYTES: Final = {FLOAT: 4, UINT8: 1, INT8: 1, INT32: 4, INT64: 8}
+FLOAT, UINT8, INT8, INT16, INT32, INT64 = 1, 2, 3, 5, 6, 7
+ELEMENT_BYTES: Final = {FLOAT: 4, UINT8: 1, INT8: 1, INT16: 2, INT32: 4, INT64: 8}
 
 Ports = Mapping[bytes, int]
 
@@ -28,6 +28,14 @@ PORTS: Final[Mapping[str, tuple[Ports, Ports]]] = {
     "g_cp": ({b"features": UINT8, b"known": UINT8}, {b"mean": UINT8, b"index": UINT8}),
     "g_ep": ({b"features": UINT8, b"known": UINT8}, {b"mean": UINT8, b"index": UINT8}),
     "g_s": ({b"v": UINT8, b"spread": UINT8}, {b"pixels_sum": INT32, b"correction_out": UINT8}),
+}
+
+# The same for bundles with float transforms (`deploy/hyperprior/graphs.py`).
+HYPERPRIOR_PORTS: Final[Mapping[str, tuple[Ports, Ports]]] = {
+    "g_a": ({b"pixels": UINT8}, {b"y": FLOAT}),
+    "h_a": ({b"y": FLOAT}, {b"z": FLOAT}),
+    "h_s": ({b"z": FLOAT}, {b"out": FLOAT}),
+    "g_s": ({b"y_hat": FLOAT}, {b"pixels": UINT8}),
 }
 
 # Types of attributes, as ONNX numbers them, and the field that holds the value.
@@ -74,6 +82,20 @@ OPERATORS: Final[Mapping[str, Operators]] = {
         (b"Round", b""): _NONE,
         (b"Sub", b""): _NONE,
     },
+}
+
+HYPERPRIOR_OPERATORS: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
+    **{(name, b""): _NONE for name in (b"Add", b"Clip", b"Div", b"Max", b"Min", b"Mul")},
+    **{(name, b""): _NONE for name in (b"Round", b"Sqrt", b"Sub")},
+    (b"Cast", b""): {b"to": INT},
+    (b"Conv", b""): _CONV,
+    (b"ConvTranspose", b""): {
+        b"kernel_shape": INTS,
+        b"output_padding": INTS,
+        b"pads": INTS,
+        b"strides": INTS,
+    },
+    (b"Transpose", b""): {b"perm": INTS},
 }
 
 # The messages of ONNX: the fields that we write, and by name some of those that we do not.

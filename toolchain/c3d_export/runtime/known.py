@@ -44,7 +44,7 @@ def known_frame() -> Frame:
     return np.stack(channels, -1).astype(np.uint8)
 
 
-def _noise(shape: tuple[int, ...], seed: int) -> Frame:
+def integer_noise(shape: tuple[int, ...], seed: int) -> Frame:
     """uint8 noise from integers alone."""
     state = np.arange(int(np.prod(shape)), dtype=np.uint32) + np.uint32(seed * 7919 + 1)
     state *= np.uint32(2654435761)
@@ -78,7 +78,7 @@ def _graph_inputs(b: Bundle, grid: tuple[int, int]) -> dict[str, dict[str, tuple
 def noise_feeds(bundle: Bundle, grid: tuple[int, int]) -> dict[str, dict[str, Frame]]:
     """Graph -> its inputs (h, w, C), the same noise on every host; grid: rows, columns."""
     return {
-        graph: {name: _noise(shape, seed) for name, shape in shapes.items()}
+        graph: {name: integer_noise(shape, seed) for name, shape in shapes.items()}
         for seed, (graph, shapes) in enumerate(_graph_inputs(bundle, grid).items())
     }
 

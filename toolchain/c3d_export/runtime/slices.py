@@ -35,11 +35,12 @@ _Result = TypeVar("_Result")
 @dataclass(frozen=True)
 class Part:
     """Symbols of one coding step: int16 and their table indexes uint8, `rows` equal rows each in
-    raster order."""
+    raster order. tables: None for those of the frame."""
 
     symbols: Symbols
     indexes: Bytes
     rows: int
+    tables: _arith.Tables | None = None
 
 
 def slice_count(positions: int) -> int:
@@ -84,9 +85,9 @@ def encode_slices(
 
     def encode(s: int) -> bytes:
         cut: list[tuple[Any, ...]] = []
-        for (symbols, indexes), edges in zip(arrays, borders, strict=True):
+        for part, (symbols, indexes), edges in zip(parts, arrays, borders, strict=True):
             begin, end = edges[s]
-            cut.append((tables, symbols[begin:end], indexes[begin:end]))
+            cut.append((part.tables or tables, symbols[begin:end], indexes[begin:end]))
         return _arith.encode(cut)
 
     return workers.run([partial(encode, s) for s in range(count)])
@@ -103,14 +104,15 @@ class SliceDecoder:
         self._tables, self._workers = tables, workers
         self._decoders = self._guarded(lambda: [_arith.Decoder(data) for data in slices])
 
-    def pull(self, indexes: Bytes, rows: int) -> Symbols:
-        """The symbols of the next part, in the shape of their indexes."""
+    def pull(self, indexes: Bytes, rows: int, tables: _arith.Tables | None = None) -> Symbols:
+        """The symbols of the next part, in the shape of their indexes. tables: as Part has them."""
+        bank = tables or self._tables
         symbols = np.empty(indexes.shape, np.int16)
         flat, out = indexes.reshape(-1), symbols.reshape(-1)
         borders = _borders(flat.size, rows, len(self._decoders))
 
         def pull(decoder: _arith.Decoder, begin: int, end: int) -> None:
-            decoder.pull(self._tables, flat[begin:end], out[begin:end])
+            decoder.pull(bank, flat[begin:end], out[begin:end])
 
         jobs = [
             partial(pull, decoder, *edges)

@@ -209,8 +209,16 @@ def finish(trainer: Trainer, report: Report | None) -> Codec:
 
 
 def load_saved(folder: Path) -> SavedModel:
-    """The model in a folder of the workspace; raises MissingInputError or CheckpointError."""
+    """The model in a folder of the workspace.
+
+    Raises MissingInputError, CheckpointError, or OptionError for a network of another family.
+    """
     checkpoint = load_checkpoint(folder / MODEL_FILE)
+    if "family" in checkpoint.state:
+        raise OptionError(
+            f"{folder.name} is an imported network, which this command does not take; make its"
+            f" bundle with `c3d-export bundle --model {folder.name}`, and go on with that"
+        )
     state = {key: value for key, value in checkpoint.state.items() if key != "spec"}
     return SavedModel(restore_model(checkpoint), state)
 

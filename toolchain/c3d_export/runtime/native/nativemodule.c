@@ -37,6 +37,8 @@ static PyMethodDef methods[] = {
      "overlay_pixels(mask, tiles, symbols, count, pixels)"},
     {"fill", native_fill, METH_VARARGS, "fill(frame, holes, height, width, cells)"},
     {"fill_bytes", native_fill_bytes, METH_VARARGS, "fill_bytes(height, width)"},
+    {"dense", native_dense, METH_VARARGS,
+     "dense(x, places, inputs, outputs, weight, (bias, scale, negative, low, high), kernel, out)"},
     {NULL, NULL, 0, NULL},
 };
 

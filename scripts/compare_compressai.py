@@ -1,0 +1,110 @@
+"""Times of this package's codec against compressai's own compress and decompress.
+
+    python scripts/compare_compressai.py ARCHITECTURE QUALITY FRAME PYTHON
+
+The same random weights (scaled so that latents are some units wide) and the same frame, one thread
+each, processor seconds, one run. PYTHON: of an environment with compressai (scripts/test-compressai
+makes one). compressai needs sides that are multiples of 64 and gets the frame with its edges
+repeated; this package's codec gets it as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from c3d_export.deploy.bundle import Provenance
+from c3d_export.deploy.hyperprior.bundle import as_tensor, export_network
+from c3d_export.models.mbt.network import MeanScaleHyperprior, build_network
+from c3d_export.models.mbt.spec import SPECS
+from c3d_export.runtime.bundle import parse_bundle
+from c3d_export.runtime.hyperprior.codec import HyperpriorCodec
+from c3d_export.runtime.images import Frame, read_image
+from c3d_export.runtime.sessions import SessionOptions
+from c3d_export.runtime.stream import parse_stream
+
+REPEATS = 5
+
+
+def weights(name: str, frame: Frame) -> MeanScaleHyperprior:
+    """Random, with latents, hyper-latents and means of the size that trained ones have."""
+    network = build_network(SPECS[name], seed=1).eval()
+    m = network.spec.latents
+    context = network.spec.has_context
+    last = network.get_submodule("entropy_parameters.4" if context else "h_s.4")
+    with torch.no_grad():
+        x = as_tensor(frame[:256, :256])
+        for part, layer in (("g_a", network.g_a[6]), ("h_a", network.h_a[4])):
+            y = network.g_a(x)
+            wide = y if part == "g_a" else network.h_a(y)
+            layer.weight.mul_(3.0 / wide.std())
+            layer.bias.zero_()
+        params = network(x)
+        last.weight[m:].mul_(2.0 / params.means.std())
+        last.weight[:m].mul_(1.0 / params.scales.std())
+        last.bias[:m].fill_(1.5)
+    return network
+
+
+def theirs(architecture: str, network: MeanScaleHyperprior, frame: Frame, python: str) -> Any:
+    edges = ((0, -frame.shape[0] % 64), (0, -frame.shape[1] % 64), (0, 0))
+    x = as_tensor(np.pad(frame, edges, "edge"))
+    script = Path(__file__).with_name("compressai_reference.py")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pt"
+        torch.save({"state": network.state_dict(), "x": x}, path)
+        command = [python, str(script), "time", architecture, str(path), "1"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+        done = subprocess.run(command, check=True, capture_output=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """The least of some calls, of this process."""
+    found = []
+    for _ in range(REPEATS):
+        begin = time.process_time()
+        call()
+        found.append(time.process_time() - begin)
+    return min(found)
+
+
+def ours(network: MeanScaleHyperprior, frame: Frame) -> dict[str, float]:
+    export = export_network(network, [frame[:256, :256], frame[-256:, -256:]])
+    data = export.bundle(Provenance("timing"), [])
+    codec = HyperpriorCodec(parse_bundle(data), SessionOptions(flavour="float", threads=1))
+    stream = codec.encode(frame)
+    shown = codec.decode(stream).astype(np.float64)
+    parsed = parse_stream(stream)
+    return {
+        "encode": seconds(lambda: codec.encode(frame)),
+        "decode": seconds(lambda: codec.decode(stream)),
+        "entropy": seconds(lambda: codec.decode_latents(parsed)),
+        "bytes": len(stream),
+        "psnr": float(10 * np.log10(255**2 / np.mean((shown - frame) ** 2))),
+    }
+
+
+def main(architecture: str, quality: str, path: str, python: str) -> None:
+    torch.set_num_threads(1)
+    frame = read_image(Path(path))
+    network = weights(f"{architecture}-{quality}", frame)
+    here, there = ours(network, frame), theirs(architecture, network, frame, python)
+    ratios = {key: there[key] / here[key] for key in ("encode", "decode", "entropy")}
+    print(json.dumps({"compressai": there, "here": here, "times": ratios}, indent=1))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -1,0 +1,87 @@
+"""`bundle` and `validate` for imported networks, whose transforms are float."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.errors import OptionError
+from .output import note, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..data.workspace import Workspace
+    from ..deploy.hyperprior.validate import HyperpriorReport
+    from ..runtime.bundle import Bundle
+    from ..runtime.images import Frame
+
+MAX_CALIBRATION_FRAMES = 4
+"""What the ranges of integers are taken from; each takes some seconds."""
+
+
+def imported_model(workspace: Workspace, name: str) -> Path | None:
+    """The file of an imported network of this name, None where there is none."""
+    try:
+        path = workspace.model(name) / "model.safetensors"
+    except OptionError:
+        return None
+    if not path.is_file():
+        return None
+    from ..train.checkpoint import load_checkpoint
+
+    return path if "family" in load_checkpoint(path).state else None
+
+
+def bundle_imported(
+    source: Path, path: Path, name: str, game: str | None, licence: str, frames: Sequence[Frame]
+) -> dict[str, Any]:
+    """Writes the bundle after it opened and gave its known answers; what to say of it."""
+    from ..core.atomic import write_bytes_atomic
+    from ..deploy.bundle import Provenance
+    from ..deploy.hyperprior.bundle import build_bundle, export_network
+    from ..models.mbt.saving import load
+    from ..runtime.bundle import parse_bundle
+    from ..runtime.hyperprior.known import open_hyperprior
+    from ..runtime.sessions import SessionOptions
+    from ..train.service import make_folder
+
+    network, state = load(source)
+    few = frames[:: -(-len(frames) // MAX_CALIBRATION_FRAMES)]
+    note(f"integers and tables from {len(few)} frames")
+    kept = {key: state[key] for key in ("name", "stage", "source", "steps") if key in state}
+    provenance = Provenance(name, game or "", licence, {"stages": [kept]})
+    data = build_bundle(export_network(network, few), provenance)
+    bundle = parse_bundle(data)
+    open_hyperprior(bundle, SessionOptions(flavour="float"))
+    make_folder(path.parent)
+    write_bytes_atomic(path, data)
+    size = {"bundle": str(path), "bytes": len(data)}
+    return {**size, "name": name, "codec_id": bundle.id.hex(), "qualities": bundle.qualities}
+
+
+def validate_bundle(bundle: Bundle, frames: Sequence[tuple[str, Frame]], as_json: bool) -> None:
+    """Prints what was compared; raises BitMismatchError where an integer differs."""
+    from ..deploy.hyperprior.validate import validate_hyperprior
+
+    report = validate_hyperprior(bundle, frames)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _show(report)
+    report.require_exact()
+
+
+def _show(report: HyperpriorReport) -> None:
+    compared = sum(row.compared for row in report.integers)
+    verdict = f"{report.differing} of {compared:,} integers differ from PyTorch's"
+    rows = [(r.subject, r.way, f"{r.compared:,}", r.differing) for r in report.integers]
+    print_table(verdict, ("integers", "way", "compared", "differing"), rows)
+    floats = [
+        (r.subject, r.what, f"{r.largest:.3g}", f"{r.rms:.2g}", f"{r.differing_percent:.3f}")
+        for r in report.floats
+    ]
+    headers = ("float parts, not promised", "what", "largest", "rms", "differing %")
+    print_table("difference from PyTorch's float", headers, floats)
+    click.echo(f"{report.certificates} layers certified again from the bundle's weights")

@@ -1,0 +1,180 @@
+"""The bundle writer: a float network and its integer entropy path, tables, known answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core import jsonio
+from ...core.digest import sha256_bytes
+from ...core.errors import OptionError
+from ...models.entropy import TABLES
+from ...models.mbt.network import MeanScaleHyperprior
+from ...quantize.post.layer import IntegerLayer
+from ...quantize.post.mbt import EntropyPath
+from ...quantize.post.mbt_convert import convert_entropy
+from ...quantize.tables import COUNT_RADIUS, TableBank, build_tables, count_symbols
+from ...runtime.archive import pack_archive
+from ...runtime.bundle import FORMAT, MANIFEST, VERSION, parse_bundle
+from ...runtime.hyperprior.bundle import DENSE, FAMILY, FLAVOUR, KNOWN_SHAPE, MAX_HYPER
+from ...runtime.hyperprior.codec import HyperpriorCodec
+from ...runtime.hyperprior.known import compute_known_answers, known_picture
+from ...runtime.images import Frame
+from ..bundle import Provenance
+from .graphs import build_graphs
+from .tables import factorised_tables
+
+BLOCK = 16
+
+
+@dataclass(frozen=True)
+class HyperpriorExport:
+    """A network and what was made of it once. known_frame: its own decoded known frame."""
+
+    network: MeanScaleHyperprior
+    path: EntropyPath
+    bank: TableBank
+    z_bank: TableBank
+    graphs: dict[str, bytes]
+    certificates: list[dict[str, Any]]
+    known_frame: Frame
+
+    def bundle(self, provenance: Provenance, answers: list[dict[str, Any]]) -> bytes:
+        members = {f"arrays/{name}.npy": _npy(array) for name, array in self._arrays().items()}
+        members |= {f"graphs/{name}.{FLAVOUR}": data for name, data in self.graphs.items()}
+        members["card.md"] = model_card(provenance, self.network).encode()
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "family": FAMILY,
+            "name": provenance.name,
+            "game": provenance.game,
+            "licence": provenance.licence,
+            "training": provenance.training,
+            "spec": {**self.network.spec.to_json(), "qualities": 1},
+            "fraction": self.path.fraction,
+            "certificates": self.certificates,
+            "known_answers": answers,
+            "members": {
+                name: {"sha256": sha256_bytes(data), "size": len(data)}
+                for name, data in members.items()
+            },
+        }
+        return pack_archive({**members, MANIFEST: jsonio.dumps(manifest)})
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        path = self.path
+        low, high = z_range(path)
+        arrays = {
+            "frequencies": self.bank.frequencies.astype("<u4"),
+            "shapes": self.bank.shapes.astype("<u2"),
+            "z_frequencies": self.z_bank.frequencies.astype("<u4"),
+            "z_shapes": self.z_bank.shapes.astype("<u2"),
+            "z_low": low.astype("<i2"),
+            "z_high": high.astype("<i2"),
+            "thresholds": path.thresholds.numpy().astype("<i4"),
+            "known_frame": self.known_frame,
+        }
+        if path.context is not None and path.entropy_parameters is not None:
+            source = path.context.source
+            arrays["seen_low"] = source.low.numpy().astype("<i2")
+            arrays["seen_high"] = source.high.numpy().astype("<i2")
+            layers = [path.context, *path.entropy_parameters.layers()]
+            for name, layer in zip(DENSE, layers, strict=True):
+                arrays |= {f"{name}_{part}": a for part, a in _dense(layer).items()}
+        return arrays
+
+    def codec(self, provenance: Provenance) -> HyperpriorCodec:
+        """This export, opened as a host would, without known answers."""
+        return HyperpriorCodec(parse_bundle(self.bundle(provenance, [])))
+
+
+def z_range(path: EntropyPath) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Lowest and highest symbol of each channel of z."""
+    low, high = (t[:-1].numpy().astype(np.int16) for t in (path.z_range.low, path.z_range.high))
+    return low, high
+
+
+def dense_weight(layer: IntegerLayer) -> NDArray[np.int16]:
+    """(O, K) int16, K over positions and then channels; of the context the 12 that it sees."""
+    weight = layer.weight.numpy().astype("<i2")
+    if weight.shape[2] == 1:
+        return np.ascontiguousarray(weight[:, :, 0, 0])
+    positions = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1, weight.shape[1])
+    seen = positions[:, : positions.shape[1] // 2]
+    return np.ascontiguousarray(seen.reshape(len(weight), -1))
+
+
+def _dense(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
+    floats = ("scale", "negative", "low", "high")
+    arrays: dict[str, NDArray[Any]] = {n: getattr(layer, n).numpy().astype("<f4") for n in floats}
+    arrays["bias"] = layer.bias.numpy().astype("<i4")
+    return {"weight": dense_weight(layer), **arrays}
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def as_tensor(frame: Frame) -> torch.Tensor:
+    """(1, 3, H', W'), 0..1, edges repeated to multiples of 16."""
+    edges = ((0, -frame.shape[0] % BLOCK), (0, -frame.shape[1] % BLOCK), (0, 0))
+    padded = np.pad(frame, edges, "edge")
+    return torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
+
+
+def export_network(network: MeanScaleHyperprior, frames: Sequence[Frame]) -> HyperpriorExport:
+    """Converts, certifies, writes the graphs, and fits the tables of y to these frames.
+
+    Raises OptionError for a network that the format has no room for, and CertificateError.
+    """
+    if network.spec.hyper > MAX_HYPER:
+        raise OptionError(
+            f"{network.spec.hyper} channels of z; a bundle has room for {MAX_HYPER} tables"
+        )
+    if not frames:
+        raise OptionError("no frames to calibrate the integers with; give a game that has some")
+    path = convert_entropy(network, [as_tensor(frame) for frame in frames])
+    certificates = [layer.to_json() for layer in path.certificates()]
+    z_bank = factorised_tables(network.entropy_bottleneck, *z_range(path))
+    graphs = build_graphs(network, path.h_s)
+    blank = np.zeros(KNOWN_SHAPE, np.uint8)
+    bank = build_tables()
+    export = HyperpriorExport(network, path, bank, z_bank, graphs, certificates, blank)
+    return _fitted(export, frames)
+
+
+def _fitted(export: HyperpriorExport, frames: Sequence[Frame]) -> HyperpriorExport:
+    codec = export.codec(Provenance("calibration"))
+    counts = np.zeros((TABLES, 2 * COUNT_RADIUS + 1), np.int64)
+    for frame in frames:
+        for symbols, indexes in codec.code(*codec.analyse(frame)).waves:
+            count_symbols(counts, symbols.reshape(-1), indexes.reshape(-1))
+    return replace(export, bank=build_tables(counts), known_frame=known_picture(codec))
+
+
+def build_bundle(export: HyperpriorExport, provenance: Provenance) -> bytes:
+    """The finished bundle, with the known answers of this host."""
+    return export.bundle(provenance, compute_known_answers(export.codec(provenance)))
+
+
+def model_card(provenance: Provenance, network: MeanScaleHyperprior) -> str:
+    """Markdown for people who find the file."""
+    spec = network.spec
+    game = provenance.game or "any game (generic)"
+    return (
+        f"# {provenance.name}\n\nNeural image codec ({spec.architecture} of Minnen et al. 2018) for"
+        f" frames of {game}, made by c3d-export.\n\n"
+        f"- one rate point, {spec.latents} latent channels at 1/16\n"
+        f"- licence of the training frames: {provenance.licence}\n"
+        "- decodes to the same latents on every supported host; pixels are float, and may differ by"
+        " a grey level\n"
+    )

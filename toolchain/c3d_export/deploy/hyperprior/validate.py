@@ -1,0 +1,165 @@
+"""Is a bundle's entropy path bit for bit the integer network, and how far are its float parts?
+
+Integers are compared in every way that a host may compute them: h_s at two levels of graph
+optimisation with one and two threads, the context model with every kernel, both on noise over the
+whole range and on the latents of frames; streams are decoded. Pixels and latents of the float
+transforms are compared with PyTorch and only reported: they are not promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.errors import BitMismatchError, CertificateError, LatentsChecksumError
+from ...quantize.post.mbt import EntropyPath
+from ...runtime.bundle import Bundle
+from ...runtime.hyperprior.codec import HyperpriorCodec
+from ...runtime.hyperprior.context import Ints
+from ...runtime.hyperprior.dense import FASTEST
+from ...runtime.hyperprior.known import known_latents
+from ...runtime.images import Frame
+from ...runtime.known import known_frame
+from ...runtime.sessions import SessionOptions
+from ...runtime.stream import parse_stream
+from .bundle import as_tensor
+from .restore import restore_path, restore_transforms
+
+WAYS = [(level, threads) for level in ("none", "all") for threads in (1, 2)]
+
+
+@dataclass(frozen=True)
+class IntegerRow:
+    """Values compared in one way with PyTorch's integers, and how many of them differ."""
+
+    subject: str
+    way: str
+    compared: int
+    differing: int
+
+
+@dataclass(frozen=True)
+class FloatRow:
+    """Largest and root-mean-square difference from PyTorch, of `what` in its own unit."""
+
+    subject: str
+    what: str
+    largest: float
+    rms: float
+    differing_percent: float
+
+
+@dataclass
+class HyperpriorReport:
+    """certificates: layers whose proof was computed again from the bundle's own weights."""
+
+    certificates: int
+    integers: list[IntegerRow] = field(default_factory=list)
+    floats: list[FloatRow] = field(default_factory=list)
+
+    @property
+    def differing(self) -> int:
+        return sum(row.differing for row in self.integers)
+
+    def require_exact(self) -> None:
+        """Raises BitMismatchError where one integer differs."""
+        if self.differing:
+            worst = next(row for row in self.integers if row.differing)
+            raise BitMismatchError(
+                f"{self.differing} integers differ, first {worst.subject} ({worst.way}); the bundle"
+                " does not decode alike everywhere"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def validate_hyperprior(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> HyperpriorReport:
+    """frames: name and pixels. Raises CertificateError where a proof does not hold or is another
+    than the manifest's."""
+    path = restore_path(bundle)
+    certificates = [layer.to_json() for layer in path.certificates()]
+    if certificates != bundle.manifest.get("certificates"):
+        raise CertificateError(
+            "the certificates in the manifest are not those of the bundle's weights; get the"
+            " bundle again from its maker"
+        )
+    report = HyperpriorReport(len(certificates))
+    codecs = {way: _codec(bundle, *way) for way in WAYS}
+    plain = codecs["all", 1]
+    cases = [("noise", *known_latents(bundle))]
+    cases += [(name, *plain.analyse(frame)) for name, frame in frames]
+    for subject, y, z in cases:
+        report.integers += _integers(subject, path, codecs, y, z)
+    for name, frame in [("known frame", known_frame()), *frames]:
+        report.floats += _floats(name, bundle, plain, frame)
+        report.integers.append(_decoded(name, plain, frame))
+    return report
+
+
+def _codec(bundle: Bundle, level: str, threads: int) -> HyperpriorCodec:
+    options = SessionOptions(flavour="float", level=level, threads=threads)
+    return HyperpriorCodec(bundle, options)
+
+
+def _integers(
+    subject: str,
+    path: EntropyPath,
+    codecs: dict[tuple[str, int], HyperpriorCodec],
+    y: NDArray[np.float32],
+    z: Ints,
+) -> Iterator[IntegerRow]:
+    ys, zs = (torch.from_numpy(x.astype(np.float32)).permute(2, 0, 1)[None] for x in (y, z))
+    with torch.no_grad():
+        params = path.hyper(zs)[0].permute(1, 2, 0)[: y.shape[0], : y.shape[1]].numpy()
+    coded = path.code(ys, zs)
+    y_hat = coded.y_hat[0].permute(1, 2, 0).numpy()
+    for (level, threads), codec in codecs.items():
+        way = f"level {level}, {threads} threads"
+        got = codec.hyper(z, y.shape[0], y.shape[1])
+        yield IntegerRow(f"h_s, {subject}", way, got.size, int((got != params).sum()))
+    codec = codecs["all", 1]
+    for kernel in range(FASTEST + 1) if codec.path.context else (FASTEST,):
+        codec.path.use_kernel(kernel)
+        latents = codec.code(y, z).y_hat
+        way = f"kernel {kernel}" if codec.path.context else "means and symbols"
+        differing = int((latents != y_hat).sum())
+        yield IntegerRow(f"latents, {subject}", way, latents.size, differing)
+
+
+def _decoded(name: str, codec: HyperpriorCodec, frame: Frame) -> IntegerRow:
+    """Whether a stream decodes to what was encoded."""
+    y_hat = codec.code(*codec.analyse(frame)).y_hat
+    try:
+        decoded = codec.decode_latents(parse_stream(codec.encode(frame)))
+        differing = int((decoded != y_hat).sum())
+    except LatentsChecksumError:
+        differing = y_hat.size
+    return IntegerRow(f"stream, {name}", "decoded", y_hat.size, differing)
+
+
+@torch.no_grad()
+def _floats(name: str, bundle: Bundle, codec: HyperpriorCodec, frame: Frame) -> list[FloatRow]:
+    network = restore_transforms(bundle)
+    y, z = codec.analyse(frame)
+    theirs = network.g_a(as_tensor(frame))[0].permute(1, 2, 0).numpy()
+    y_hat = codec.code(y, z).y_hat
+    given = torch.from_numpy(y_hat.astype(np.float32)) / (1 << codec.path.fraction)
+    pixels = network.g_s(given.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+    shown = (pixels * 255).round().clamp(0, 255).numpy()[: frame.shape[0], : frame.shape[1]]
+    mine = codec.synthesise(y_hat, *frame.shape[:2]).astype(np.float64)
+    return [
+        _row(name, "y (g_a), latents' unit", y, theirs),
+        _row(name, "pixels (g_s), grey levels", mine, shown),
+    ]
+
+
+def _row(subject: str, what: str, a: NDArray[Any], b: NDArray[Any]) -> FloatRow:
+    off = np.abs(a.astype(np.float64) - b)
+    rms = float(np.sqrt(np.mean(off**2)))
+    return FloatRow(subject, what, float(off.max()), rms, float(100 * np.mean(off > 0)))
