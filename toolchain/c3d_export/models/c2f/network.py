@@ -102,6 +102,8 @@ class CoarseToFine(nn.Module):
         self.top_scale = nn.Parameter(torch.ones(1, spec.levels[-1].latents, 1, 1))
         self.reconstruction = Reconstruction(spec)
         self.apply(_initialise)
+        # A quarter less time on a CPU, and less memory: its kernels would copy other layouts.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def analyse(self, x: Tensor) -> Latents:
         """The rounded latents of a frame: no synthesis, no hyper-synthesis, no likelihood."""
