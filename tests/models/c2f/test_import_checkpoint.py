@@ -25,8 +25,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def _with_optimiser(state: State) -> dict[str, Any]:
-    parameter = torch.nn.Parameter(torch.zeros(2))
-    return {"state_dict": state, "optimizer": torch.optim.Adam([parameter]).state_dict()}
+    moments = {"step": torch.tensor(3.0), "exp_avg": torch.zeros(2)}
+    adam = {"state": {0: moments}, "param_groups": [{"lr": 1e-4, "params": [0]}]}
+    return {"state_dict": state, "optimizer": adam, "epoch": 7}
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])

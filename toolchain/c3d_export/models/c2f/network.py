@@ -107,13 +107,16 @@ class CoarseToFine(nn.Module):
 
     def analyse(self, x: Tensor) -> Latents:
         """The rounded latents of a frame: no synthesis, no hyper-synthesis, no likelihood."""
-        return _rounded(self.latents(x))
+        return rounded(self.latents(x))
 
-    def latents(self, x: Tensor) -> Latents:
-        """Latents before rounding; each level is made from the rounded one below it."""
+    def latents(self, x: Tensor, coarse: bool = True) -> Latents:
+        """Latents before rounding; each level is made from the rounded one below it.
+
+        coarse: False leaves z1 out, as the first stage of a training does.
+        """
         z3 = self.g_a(x)
         z2 = self.h_a2(_round(z3))
-        return Latents(z3, z2, None if self.h_a1 is None else self.h_a1(_round(z2)))
+        return Latents(z3, z2, self.h_a1(_round(z2)) if self.h_a1 is not None and coarse else None)
 
     def top(self) -> Gaussian:
         """How the coarsest latents are coded: mean 0, a scale per channel."""
@@ -156,9 +159,9 @@ class CoarseToFine(nn.Module):
         """As in training: transforms see rounded latents (straight-through), rates noisy ones
         (uniform, Balle et al., ICLR 2017), in evaluation mode rounded ones too."""
         latents = self.latents(x)
-        rounded = _rounded(latents)
-        side = self.side(rounded)
-        x_hat = self.reconstruct(rounded.z3, side.h2, side.h1)
+        known = rounded(latents)
+        side = self.side(known)
+        x_hat = self.reconstruct(known.z3, side.h2, side.h1)
         return Output(x_hat, self.rates(latents, side), latents, side)
 
     def rates(self, latents: Latents, side: Side) -> tuple[Tensor, ...]:
@@ -180,7 +183,8 @@ def _round(z: Tensor) -> Tensor:
     return round_ste(z) if torch.is_grad_enabled() else z.round()
 
 
-def _rounded(latents: Latents) -> Latents:
+def rounded(latents: Latents) -> Latents:
+    """Rounded half to even; with gradients straight-through."""
     z1 = None if latents.z1 is None else _round(latents.z1)
     return Latents(_round(latents.z3), _round(latents.z2), z1)
 
