@@ -1,4 +1,4 @@
-"""A small network of the family, all of whose widths differ where they may."""
+"""A small network of the family."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from c3d_export.models.c2f.spec import C2FSpec, LevelSpec, ReconstructionSpec
+from c3d_export.models.c2f.spec import C2FSpec
+
+from .specs import SMALL
 
 if TYPE_CHECKING:
     from c3d_export.models.c2f.network import CoarseToFine
-
-SMALL = C2FSpec(
-    "c2f-test",
-    latents=6,
-    g_a=(7, 8, 9),
-    g_s=(10, 11, 12),
-    fine=LevelSpec(5, (4, 6, 7), (9, 10, 12), features=13, predictor=(7, 5, 6)),
-    coarse=LevelSpec(3, (5, 7, 4), (6, 9, 16), features=8, predictor=(6, 4, 5)),
-    reconstruction=ReconstructionSpec((9, 7, 8), (6, 5), (7, 4)),
-)
 
 
 @pytest.fixture(params=[SMALL, SMALL.without_z1()], ids=["z1", "without-z1"])
