@@ -80,8 +80,10 @@ def test_crops_too_small_for_ms_ssim() -> None:
 
 
 def test_a_base_and_then_what_is_wanted() -> None:
-    recipe = base_then_tune("ms-ssim")
-    assert [recipe.distortion(s) for s in (0.0, 0.49, 0.5, 1.0)] == ["mse"] * 2 + ["ms-ssim"] * 2
-    assert recipe.crop >= 161
+    base, wanted = published("mse", 4), published("ms-ssim", 4)
+    recipe = base_then_tune(base, wanted)
+    found = [recipe.objective(share) for share in (0.0, 0.49, 0.5, 1.0)]
+    assert found == [base, base, wanted, wanted]
+    recipe.check_crop(161)
     with pytest.raises(OptionError):
-        base_then_tune("psnr")
+        recipe.check_crop(128)

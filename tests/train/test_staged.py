@@ -56,6 +56,16 @@ def test_all_stages_are_passed_in_turn(pools: list[Pool]) -> None:
     assert not torch.equal(trainer.network.state_dict()["h_a1.6.bias"], before)
 
 
+def test_a_base_by_squared_error(pools: list[Pool]) -> None:
+    """Half of the steps; then MS-SSIM, whose error is below 1."""
+    config = _config(2, batch=1, crop=192, distortion="ms-ssim", weight=10.0, base=0.01)
+    trainer = StagedTrainer(build_network(SPEC), config, pools)
+    first, second = trainer.step(), trainer.step()
+    assert first.error > 50
+    assert 0 < second.error <= 1
+    assert second.loss == pytest.approx(second.bpp + 10.0 * second.error, rel=1e-4)
+
+
 def test_parts_that_train_in_each_stage() -> None:
     scaffold = Scaffold(build_network(SPEC))
     names = {id(p): name for name, p in scaffold.named_parameters()}

@@ -14,6 +14,13 @@ from .output import duration, note, print_json, progress
 from .overlay import as_coded, whole_option
 from .schedule import Schedule, configs, schedule_options
 from .settings import find_workspace, model_option, shared
+from .train_published import (
+    Published,
+    Request,
+    is_published,
+    published_options,
+    run_published,
+)
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
@@ -31,6 +38,7 @@ _TUNE_STEPS = 2_000
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
 @click.option("--from", "source", metavar="NAME", help="Go on from this model of the workspace.")
 @whole_option
+@published_options
 @schedule_options(quantize_from=0.8, learning_rate=0.02)
 @shared()
 def train(
@@ -42,15 +50,23 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a new network, which starts as the transform codec (KLT) of the frames.
+    """Train a new network, which starts as the transform codec (KLT) of the frames, or one of the
+    published (--model c2f-small), which starts from nothing.
 
     \b
     Example: c3d-export train --model small --games supertuxkart,0ad --minutes 60
+             c3d-export train --model c2f-small --game 0ad --quality 6 --distortion ms-ssim
     """
     from ..train import service
 
+    published = Published(**{name: options.pop(name) for name in Published.__annotations__})
     schedule = Schedule(**options)
     schedule.check()
+    if is_published(size):
+        chosen = _games(find_workspace(), game, games)
+        run_published(Request(size, tuple(chosen), source, published, schedule), _gather, as_json)
+        return
+    published.check_absent()
     workspace, spec = find_workspace(), service.spec_of_size(size)
     chosen = _games(workspace, game, games)
     name = model_name(chosen[0] if len(chosen) == 1 else None, size)

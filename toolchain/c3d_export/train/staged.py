@@ -23,7 +23,7 @@ from ..models.c2f.scaffold import Scaffold
 from ..models.c2f.spec import MULTIPLE, C2FSpec
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .crops import Pool, sample_batch
-from .objectives import Objective
+from .objectives import Objective, Recipe, base_then_tune
 
 FORMAT: Final = "c2f training 1"
 
@@ -31,14 +31,17 @@ FORMAT: Final = "c2f training 1"
 @dataclass(frozen=True)
 class StagedConfig:
     """schedule: a name in SCHEDULES; steps: the length that it is stretched to. distortion and
-    weight: of the `Objective`. batch, crop, learning_rate: crops a step, pixels a side (a multiple
-    of 64) and Adam's rate at first; 0 for the published ones. Raises OptionError on a bad value.
+    weight: of the `Objective`. base: if not 0, the weight of the squared error that the first half
+    of the steps minimises instead (`base_then_tune`). batch, crop, learning_rate: crops a step,
+    pixels a side (a multiple of 64) and Adam's rate at first; 0 for the published ones.
+    Raises OptionError on a bad value.
     """
 
     schedule: str
     steps: int
     distortion: str
     weight: float
+    base: float = 0.0
     seed: int = 0
     batch: int = 0
     crop: int = 0
@@ -53,11 +56,14 @@ class StagedConfig:
             raise OptionError(
                 f"steps must be 1 or more, batch and rate positive, crop a multiple of {MULTIPLE}"
             )
-        self.objective.check_crop(self.side)
+        self.recipe.check_crop(self.side)
 
     @property
-    def objective(self) -> Objective:
-        return Objective(self.distortion, self.weight)
+    def recipe(self) -> Recipe:
+        wanted = Objective(self.distortion, self.weight)
+        if not self.base:
+            return Recipe(((1.0, wanted),))
+        return base_then_tune(Objective("mse", self.base), wanted)
 
     @property
     def plan(self) -> Schedule:
@@ -75,7 +81,8 @@ class StagedConfig:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its number from 1, its stage 1..4, means over its crops. error: the distortion."""
+    """One step: its number from 1, its stage 1..4, means over its crops. error: the distortion
+    that it minimised."""
 
     number: int
     stage: int
@@ -117,7 +124,8 @@ class StagedTrainer:
         self.scaffold.train()
         out = self.scaffold(frame / 127.5 - 1.0, stage)
         x_hat = (out.x_hat + 1.0) * 127.5
-        loss = config.objective.loss(x_hat, frame, out.bits).mean() + out.helping
+        objective = config.recipe.objective(self.done / config.steps)
+        loss = objective.loss(x_hat, frame, out.bits).mean() + out.helping
         value = float(loss.detach())
         if not math.isfinite(value):
             raise DivergedError(
@@ -127,7 +135,7 @@ class StagedTrainer:
         self._move(loss)
         with torch.no_grad():
             bpp = float(out.bits.mean()) / config.side**2
-            error = float(config.objective.error(x_hat, frame).mean())
+            error = float(objective.error(x_hat, frame).mean())
         return Step(self.done, stage.number, value, bpp, error)
 
     def run(
