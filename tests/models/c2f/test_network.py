@@ -12,6 +12,8 @@ from c3d_export.models.c2f.frames import from_network, padding_of, to_network  #
 from c3d_export.models.c2f.network import CoarseToFine, build_network  # noqa: E402
 from c3d_export.models.c2f.spec import SIZES, C2FSpec  # noqa: E402
 
+from .specs import SMALL  # noqa: E402
+
 PARAMETERS = {
     "c2f-large": 72_694_659,
     "c2f-median": 20_189_763,
@@ -85,11 +87,9 @@ def test_specs_survive_json(name: str) -> None:
         ("coarse.features", 6),
     ],
 )
-def test_specs_with_broken_laws_are_refused(spec: C2FSpec, field: str, value: object) -> None:
-    data = spec.to_json()
+def test_specs_with_broken_laws_are_refused(field: str, value: object) -> None:
+    data = SMALL.to_json()
     part, _, name = field.rpartition(".")
-    if part and data[part] is None:
-        pytest.skip("no coarse level")
     (data[part] if part else data)[name] = value
     with pytest.raises((ValueError, TypeError)):
         C2FSpec.from_json(data)
