@@ -46,7 +46,7 @@ LAYERS: Final = {
     "data": Layer(2, TRAINING),
     "models": Layer(2, TRAINING),
     "overlay": Layer(2, TRAINING),
-    "train": Layer(2, TRAINING),
+    "train": Layer(2, TRAINING | {"pytorch_msssim"}),
     "prune": Layer(2, TRAINING),
     "quantize": Layer(2, TRAINING),
     "deploy": Layer(3, TRAINING | {"onnx"}),

@@ -91,7 +91,11 @@ flavour_option = click.option(
     help="Kind of graphs; give it again to allow another one where the first computes wrongly.",
 )
 model_option = click.option(
-    "--model", "size", default="small", metavar="SIZE", help="xsmall, small, median or large."
+    "--model",
+    "size",
+    default="small",
+    metavar="SIZE",
+    help="xsmall, small, median or large; `train` takes c2f-small and the like too.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")

@@ -14,6 +14,13 @@ from .output import duration, note, print_json, progress
 from .overlay import as_coded, whole_option
 from .schedule import Schedule, configs, schedule_options
 from .settings import find_workspace, model_option, shared
+from .train_published import (
+    Published,
+    Request,
+    is_published,
+    published_options,
+    run_published,
+)
 from .train_sr import require_torch, train_sr
 from .train_sr_options import SR_ONLY, SrOptions, check_task, task_options
 
@@ -34,6 +41,7 @@ _TUNE_STEPS = 2_000
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
 @click.option("--from", "source", metavar="NAME", help="Go on from this model of the workspace.")
 @whole_option
+@published_options
 @schedule_options(quantize_from=0.8, learning_rate=0.02)
 @shared()
 def train(
@@ -46,16 +54,20 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a new network, which starts as the transform codec (KLT) of the frames.
+    """Train a new network, which starts as the transform codec (KLT) of the frames, or one of the
+    published (--model c2f-small), which starts from nothing.
 
     With --task sr train an up-scaler of frames that are coded at a lower resolution.
 
     \b
     Example: c3d-export train --model small --games supertuxkart,0ad --minutes 60
              c3d-export train --task sr --factor 2 --minutes 30
+             c3d-export train --model c2f-small --game 0ad --quality 6 --distortion ms-ssim
     """
     check_task(task)
+    published = Published(**{name: options.pop(name) for name in Published.__annotations__})
     if task == "sr":
+        published.check_absent()
         require_torch()
         chosen = _games(find_workspace(), game, games)
         train_sr(chosen, _gather, SrOptions.of({**options, "source": source}), as_json)
@@ -66,6 +78,11 @@ def train(
         del options[only]
     schedule = Schedule(**options)
     schedule.check()
+    if is_published(size):
+        chosen = _games(find_workspace(), game, games)
+        run_published(Request(size, tuple(chosen), source, published, schedule), _gather, as_json)
+        return
+    published.check_absent()
     workspace, spec = find_workspace(), service.spec_of_size(size)
     chosen = _games(workspace, game, games)
     name = model_name(chosen[0] if len(chosen) == 1 else None, size)

@@ -68,6 +68,10 @@ class CertificateError(ValidationError):
     """A layer lacks the proof that its integer sums stay exact."""
 
 
+class DivergedError(ValidationError):
+    """A training has left the range of numbers."""
+
+
 class ImageError(ValidationError):
     """An image cannot be read, or is of a kind that is not supported."""
 

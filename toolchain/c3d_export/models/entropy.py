@@ -30,7 +30,7 @@ def fine_of(scale: Tensor) -> Tensor:
     return torch.log2(scale / SCALE_MIN) * STEPS_PER_OCTAVE
 
 
-def gaussian_bits(symbol: Tensor, scale: Tensor) -> Tensor:
+def gaussian_bits(symbol: Tensor, scale: Tensor, floor: float = LIKELIHOOD_FLOOR) -> Tensor:
     """Bits of each symbol under a zero-mean Gaussian integrated over unit bins.
 
     Balle et al. 2018, equation 5, with both tails evaluated on the negative side, where the
@@ -41,4 +41,4 @@ def gaussian_bits(symbol: Tensor, scale: Tensor) -> Tensor:
     upper = torch.erfc((distance - 0.5) / root)
     lower = torch.erfc((distance + 0.5) / root)
     likelihood = 0.5 * (upper - lower)
-    return -torch.log2(likelihood.clamp_min(LIKELIHOOD_FLOOR))
+    return -torch.log2(likelihood.clamp_min(floor))

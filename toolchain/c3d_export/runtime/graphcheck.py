@@ -12,7 +12,6 @@ is checked is what is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NoReturn
 
 from ..core.errors import BundleGraphError
@@ -54,8 +53,6 @@ from .graphlists import (
     Ports,
 )
 from .wire import Field, Wire, WireError
-
-Operators = Mapping[tuple[bytes, bytes], Attributes]
 
 
 def check_graph(data: bytes, graph: str, flavour: str) -> None:

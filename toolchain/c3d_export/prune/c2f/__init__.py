@@ -1,0 +1,1 @@
+"""Slimming of the coarse-to-fine networks."""

@@ -1,0 +1,98 @@
+"""Which channels of a coarse-to-fine network matter, as `prune/importance.py` has it: the squared
+gradient of a gate behind each channel, from its readers, on the loss that the network trains on.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from ...core.errors import OptionError
+from ...models.c2f.network import CoarseToFine
+from ...models.c2f.spec import MULTIPLE
+from ...train.crops import Pool, sample_batch
+from ...train.objectives import Objective
+from ..importance import MAGNITUDE, TAYLOR, Importance, Sampling
+from .groups import SCALE, Groups, Member, groups_of
+
+DEFAULT: Final = Sampling()
+
+
+def magnitude_importance(model: CoarseToFine) -> Importance:
+    """By |w| of all layers of a group, each counting the same: needs no frames."""
+    values = {name: p.detach().abs().double() for name, p in model.named_parameters()}
+    scores = {}
+    for name, members in groups_of(model).items():
+        layers = [m for m in members if m.side != "both" and m.layer != SCALE]
+        each = [_score(model, member, values) for member in layers]
+        scores[name] = torch.stack([score / score.mean().clamp_min(1e-30) for score in each]).sum(0)
+    return _importance(MAGNITUDE, scores)
+
+
+def taylor_importance(
+    model: CoarseToFine,
+    pools: list[Pool],
+    objective: Objective,
+    sampling: Sampling = DEFAULT,
+) -> Importance:
+    """On crops of these frames. The model and the random state are left as they were.
+
+    Raises OptionError on a pool without frames and on crops that are too small.
+    """
+    if not pools or not all(pool.frames for pool in pools):
+        raise OptionError("a pool without frames: import frames of that game or leave it out")
+    objective.check_crop(sampling.crop)
+    groups, model = groups_of(model), copy.deepcopy(model).train().requires_grad_(True)
+    scores = {
+        name: torch.zeros(len(members[0].channels)).double() for name, members in groups.items()
+    }
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        for step in range(sampling.batches):
+            torch.manual_seed(sampling.seed * 1_000_003 + step)
+            frame = sample_batch(pools, sampling.batch, sampling.crop, sampling.seed, step)
+            _backward(model, frame, objective)
+            for name, gate in _gates(model, groups).items():
+                scores[name] += gate.square() / sampling.batches
+    return _importance(TAYLOR, scores)
+
+
+def _backward(model: CoarseToFine, frame: Tensor, objective: Objective) -> None:
+    assert frame.shape[2] % MULTIPLE == 0
+    model.zero_grad(set_to_none=True)
+    out = model(frame / 127.5 - 1.0)
+    bits = torch.stack(out.bits).sum(0)
+    loss = objective.loss((out.x_hat + 1.0) * 127.5, frame, bits).mean()
+    loss.backward()  # type: ignore[no-untyped-call]
+
+
+def _gates(model: CoarseToFine, groups: Groups) -> dict[str, Tensor]:
+    values = {
+        name: (parameter.detach() * parameter.grad).double()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
+    }
+    readers = {name: [m for m in members if m.side == "in"] for name, members in groups.items()}
+    return {
+        name: torch.stack([_score(model, member, values) for member in members]).sum(0)
+        for name, members in readers.items()
+    }
+
+
+def _score(model: CoarseToFine, member: Member, values: Mapping[str, Tensor]) -> Tensor:
+    """(size of the width,): the sum over the weights that go with each index."""
+    weight = values[f"{member.layer}.weight"].cpu()
+    axis = int(member.side == "in")
+    if isinstance(model.get_submodule(member.layer), nn.ConvTranspose2d):
+        axis = 1 - axis
+    others = tuple(i for i in range(weight.dim()) if i != axis)
+    return weight.sum(others)[torch.tensor(member.channels)].sum(1)
+
+
+def _importance(kind: str, scores: dict[str, Tensor]) -> Importance:
+    totals = {name: float(score.sum()) for name, score in scores.items()}
+    normal = {n: s / s.mean() if float(s.mean()) > 0 else s for n, s in scores.items()}
+    return Importance(kind, normal, totals)
