@@ -54,8 +54,7 @@ LAYERS: Final = {
         3, TRAINING | {"bjontegaard", "av", "imagecodecs", "imageio_ffmpeg", "distributed"}
     ),
     "report": Layer(3, RUNTIME),
-    # Its options are those of several commands, so that it may use click.
-    "superres": Layer(3, TRAINING | {"onnx", "click"}),
+    "superres": Layer(3, TRAINING | {"onnx"}),
     "cli": Layer(4, CLI),
     # `c3d_export` itself hands out the runtime's API, and `python -m c3d_export` is the command.
     "": Layer(1, frozenset()),

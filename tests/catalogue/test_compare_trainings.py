@@ -80,7 +80,7 @@ def test_what_is_no_trial_is_refused(text: str) -> None:
 def test_a_failed_command_ends_with_its_exit_code(
     frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    trial = "bad = finetune --model xsmall --game one --steps 1"
+    trial = "bad = finetune --model xsmall --game three --steps 1"
     line = ["--frames", frames, "--folder", tmp_path, "--game", "one", trial]
     assert _run(monkeypatch, *line) != 0
     assert capsys.readouterr().err.startswith("error: c3d-export finetune")

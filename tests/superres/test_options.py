@@ -9,8 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from c3d_export.cli.superres_options import superres_options
 from c3d_export.core.errors import OptionError
-from c3d_export.superres.options import pipelines, superres_options
+from c3d_export.superres.options import pipelines
 from c3d_export.superres.pipeline import LosslessCodec
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import MissingInputError, OptionError, PartialFailureError
-from ..superres.options import superres_options
 from .files import make_folder
 from .lookup import bundle_path
 from .measuring import find_baselines, lower_methods, lower_resolutions
 from .output import note, print_json, print_table, progress
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
+from .superres_options import superres_options
 
 if TYPE_CHECKING:
     from ..evaluate.equal_bytes import Method

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import OptionError
-from ..superres.options import superres_options
 from .files import make_folder
 from .lookup import bundle_path
 from .measuring import (
@@ -23,6 +22,7 @@ from .measuring import (
 )
 from .output import note, print_json, print_table
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
+from .superres_options import superres_options
 
 if TYPE_CHECKING:
     from ..evaluate.plan import Entry, PlanSpec

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import OptionError
-from ..superres.options import superres_options
 from .compare import crop_option
 from .files import make_folder
 from .lookup import bundle_path
@@ -16,6 +15,7 @@ from .measuring import lower_resolutions
 from .output import note, print_json
 from .report_viewer import make_viewer
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
+from .superres_options import superres_options
 
 if TYPE_CHECKING:
     from ..evaluate.picture import Crop

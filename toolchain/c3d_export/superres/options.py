@@ -1,27 +1,22 @@
-"""The options of rescaled coding, and the codecs that they add to a comparison."""
+"""The codecs at lower resolutions that a comparison adds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core.errors import OptionError
 from .pipeline import LosslessCodec, RescaledCodec
 from .resample import thousandths
-from .upscalers import NAMES, Upscaler, get_upscaler
+from .upscalers import Upscaler, get_upscaler
 
 if TYPE_CHECKING:
     from ..evaluate.baseline_codec import Baseline
     from ..evaluate.measure import Codec
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 OURS: Final = "ours"
 SR_ONLY: Final = "SR only"
-DEFAULT_UPSCALERS: Final = ("bicubic", "lanczos", "fsr", "fsr-sharp")
 
 
 class Pipeline(NamedTuple):
@@ -35,41 +30,6 @@ class Pipeline(NamedTuple):
     codec: Codec
     qualities: tuple[int, ...]
     supersampled: str
-
-
-def superres_options(function: F) -> F:
-    """Adds --downscale, --upscale and --sr-model: arguments `downscale` (a tuple of factors, empty
-    where it is not given), `upscale` (a tuple of names) and `sr_model` (a path or None).
-    """
-    options = (
-        click.option("--downscale", callback=_factors, metavar="F,F",
-                     help="Also measure frames made smaller by these factors: 2,1.7,1.5,1.3."),
-        click.option("--upscale", callback=_names, metavar="U,U",
-                     help=f"Ways to enlarge them again: {', '.join(NAMES)}; all but rcan by"
-                     " default."),
-        click.option("--sr-model", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Network of rcan (.c3u); the one that is shipped otherwise."),
-    )  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _factors(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, ...]:
-    try:
-        factors = tuple(float(part) for part in (text or "").split(",") if part.strip())
-    except ValueError as error:
-        raise OptionError(f"--downscale {text} are no numbers; write them like 2,1.5") from error
-    if text is not None and not factors:
-        raise OptionError("--downscale names no factor; write it like 2 or 2,1.5")
-    return tuple(dict.fromkeys(factors))
-
-
-def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
-    if unknown := [name for name in names if name not in NAMES]:
-        raise OptionError(f"unknown up-scaler {unknown[0]!r}; choose from {', '.join(NAMES)}")
-    return tuple(dict.fromkeys(names)) or DEFAULT_UPSCALERS
 
 
 def pipelines(
