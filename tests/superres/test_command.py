@@ -91,7 +91,7 @@ def test_a_stopped_run_is_resumed(workspace: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_training_on_what_a_codec_decodes(workspace: Path, tiny_path: Path) -> None:
-    done = _train(workspace, "--steps", "1", "--codec", str(tiny_path), "--quality", "1,2")
+    done = _train(workspace, "--steps", "1", "--codec", str(tiny_path), "--qualities", "1,2")
     assert done.exit_code == 0, done.output
     manifest = open_rcan(workspace / "bundles" / "discs-x2.c3u").bundle.manifest
     assert manifest["training"]["codec"] == "tiny"
@@ -107,7 +107,7 @@ def test_training_on_what_a_codec_decodes(workspace: Path, tiny_path: Path) -> N
         (["--task", "codec", "--factor", "3"], "--factor means nothing to --task codec"),
         (["--task", "codec", "--codec", "x"], "--codec means nothing to --task codec"),
         (["--factor", "5"], "cannot enlarge 5 times; choose from 2, 3, 4"),
-        (["--quality", "3"], "name it with --codec"),
+        (["--qualities", "3"], "name it with --codec"),
         (["--codec", "nowhere.c3b"], "no bundle nowhere.c3b"),
         (["--steps", "3", "--minutes", "1"], "either --steps or --minutes"),
         (["--resume", "--steps", "3"], "keeps its schedule"),

@@ -77,7 +77,7 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in (text or "").split(",") if part.strip())
     except ValueError as error:
-        raise OptionError(f"--quality {text} are no numbers; write them like 2,4") from error
+        raise OptionError(f"--qualities {text} are no numbers; write them like 2,4") from error
 
 
 def _pairs(frames: TrainingFrames, source: Source) -> list[list[Pair]]:

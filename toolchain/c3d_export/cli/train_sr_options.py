@@ -23,7 +23,7 @@ SR_ONLY = ("factor", "codec", "qualities")
 
 
 def task_options(function: F) -> F:
-    """Adds --task, and what only up-scalers have: --factor, --codec and --quality."""
+    """Adds --task, and what only up-scalers have: --factor, --codec and --qualities."""
     options = (
         click.option("--task", type=click.Choice(["codec", "sr"]), default="codec",
                      show_default=True, help="A codec, or an up-scaler of decoded frames."),
@@ -31,7 +31,7 @@ def task_options(function: F) -> F:
                      help="How much an up-scaler enlarges: 2, 3 or 4 times."),
         click.option("--codec", metavar="BUNDLE",
                      help="Train an up-scaler on what this codec decodes."),
-        click.option("--quality", "qualities", metavar="Q,Q",
+        click.option("--qualities", "qualities", metavar="Q,Q",
                      help="Rate points of --codec to train on; all by default."),
     )  # fmt: skip
     for option in reversed(options):
@@ -86,7 +86,7 @@ class SrOptions:
         if self.resume and any(length):
             raise OptionError("a resumed run keeps its schedule; leave --steps and --minutes out")
         if self.codec is None and self.qualities is not None:
-            raise OptionError("--quality is of a codec; name it with --codec")
+            raise OptionError("--qualities is of a codec; name it with --codec")
         check_device(self.device)
 
     def text(self, steps: int) -> str:
@@ -94,7 +94,7 @@ class SrOptions:
         parts = [f"--factor {self.factor} --steps {steps}"]
         if self.minutes is not None:
             parts.append(f"(--minutes {self.minutes:g})")
-        named = {"codec": self.codec, "quality": self.qualities, "from": self.source}
+        named = {"codec": self.codec, "qualities": self.qualities, "from": self.source}
         parts += [f"--{name} {value}" for name, value in named.items() if value is not None]
         parts += [f"--learning-rate {self.learning_rate} --decay {self.decay}"]
         parts += [f"--average {self.average} --batch {self.batch} --crop {self.crop}"]
