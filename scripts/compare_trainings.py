@@ -20,6 +20,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,16 @@ def parse_trial(text: str) -> Trial:
     return Trial(name.strip(), commands)
 
 
+def parse_trials(texts: Sequence[str]) -> list[Trial]:
+    """Trials whose names can be those of folders side by side. Raises OptionError."""
+    trials = [parse_trial(text) for text in texts]
+    names = [trial.name for trial in trials]
+    for name in names:
+        if names.count(name) > 1 or name in (".", "..", "curves") or "/" in name:
+            raise OptionError(f"a trial cannot be called {name!r}: it is a folder of its own")
+    return trials
+
+
 def table(trials: list[Trial], facts: list[Json], curves: list[Curve]) -> str:
     rows = [
         "| trial | steps | minutes | BD-rate | at PSNR | bpp / dB |",
@@ -135,12 +146,12 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     given = _parser().parse_args()
     try:
-        trials = [parse_trial(text) for text in given.trials]
+        trials = parse_trials(given.trials)
         bench = Bench(tuple(given.frames), tuple(given.start), given.folder.absolute())
         with ThreadPoolExecutor(given.jobs) as pool:
             facts = list(pool.map(bench.run, trials))
         roots = (root for root in given.frames if (root / given.split).is_dir())
-        frames = find_game(next(roots), given.game, given.split)
+        frames = find_game(next(roots, given.frames[0]), given.game, given.split)
         meter = Meter(
             bench.folder / "curves", given.jobs, lambda text: print(text, file=sys.stderr)
         )

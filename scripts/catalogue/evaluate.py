@@ -27,7 +27,7 @@ from catalogue.speed import speeds
 from catalogue.tree import GENERIC
 
 PLAIN: Final = "plain"
-# Of an encoder that may take as long as its size should: 33 ms for small ones, 100 for median.
+# Of an encoder that may take some 40 ms for the small ones and 100 for the others.
 EFFORTS: Final = {"xsmall": 2, "small": 2, "median": 3, "large": 3}
 
 

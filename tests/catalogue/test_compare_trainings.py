@@ -77,6 +77,21 @@ def test_what_is_no_trial_is_refused(text: str) -> None:
         compare_trainings.parse_trial(text)
 
 
+@pytest.mark.parametrize("names", [("a", "a"), ("../a", "b"), ("curves", "b"), ("..", "b")])
+def test_names_are_folders_of_their_own(names: tuple[str, str]) -> None:
+    with pytest.raises(OptionError, match="folder of its own"):
+        compare_trainings.parse_trials([f"{name} = train" for name in names])
+
+
+def test_a_split_that_no_folder_has_is_told(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(compare_trainings.Bench, "run", lambda *_: {"steps": 1, "minutes": 0.0})
+    line = ["--frames", frames, "--folder", tmp_path, "--game", "one", "--split", "test"]
+    assert _run(monkeypatch, *line, "a = train") != 0
+    assert capsys.readouterr().err.startswith("error: ")
+
+
 def test_a_failed_command_ends_with_its_exit_code(
     frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -154,6 +154,7 @@ def test_a_folder_with_other_frames_is_refused(
         (["--data", "x"], "add --codec"),
         (["--quality", "1"], "add --codec and --data"),
         (["--frame", "a"], "add --codec and --data"),
+        (["--downscale", "2"], "add --codec and --data"),
     ],
 )
 def test_options_of_the_viewer_need_it(

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from c3d_export.core.errors import FrameShapeError, LibraryMissingError, OptionError
+from c3d_export.core.errors import FrameShapeError, OptionError
 from c3d_export.core.errors import UnknownQualityError as UnknownQuality
-from c3d_export.evaluate import equal_bytes
 from c3d_export.evaluate.equal_bytes import (
     Comparison,
     Method,
@@ -82,17 +81,6 @@ def test_what_fails_is_named_and_what_cannot_be_is_refused(noise: Frame) -> None
         compare_frame(noise, ours, [], bpp=0)
     with pytest.raises(FrameShapeError):
         compare_frame(noise, broken, [ours])
-
-
-def test_without_torch_the_message_says_what_to_install(
-    noise: Frame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(a: Frame, b: Frame) -> float:
-        raise ImportError("No module named 'torch'")
-
-    monkeypatch.setattr(equal_bytes, "ms_ssim", missing)
-    with pytest.raises(LibraryMissingError, match=r"pip install 'c3d-export\[train\]'"):
-        compare_frame(noise, Method("ours", Rounding()), [])
 
 
 def test_captions(noise: Frame) -> None:

@@ -80,12 +80,11 @@ def report(
     \b
     Example: c3d-export report --results report/ --codec supertuxkart-small.c3b --data frames/ --plots report/
     """  # noqa: E501
-    if (codec is None) != (data is None):
-        missing = "--data" if data is None else "--codec"
-        raise OptionError(f"the viewer needs --codec and --data; add {missing}")
-    if codec is None and (chosen or crop or baselines or quality is not None):
+    _check_pair(codec, data)
+    if codec is None and (chosen or crop or baselines or downscale or quality is not None):
         raise OptionError(
-            "--frame, --crop, --baselines and --quality are the viewer's; add --codec and --data"
+            "--frame, --crop, --baselines, --downscale and --quality are the viewer's; add --codec"
+            " and --data"
         )
     from ..core.atomic import write_bytes_atomic
     from ..report.page import build_page
@@ -124,6 +123,12 @@ def report(
             }
         )
     note(f"{target}, {len(page) / 1e6:.1f} MB, frames in the viewer: {len(viewer.shots)}")
+
+
+def _check_pair(codec: str | None, data: Path | None) -> None:
+    if (codec is None) != (data is None):
+        missing = "--data" if data is None else "--codec"
+        raise OptionError(f"the viewer needs --codec and --data; add {missing}")
 
 
 def _write_plots(results: Results, folder: Path) -> list[Path]:

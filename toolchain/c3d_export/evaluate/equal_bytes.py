@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from c3d_export.core.errors import C3DError, LibraryMissingError, UnknownQualityError
+from c3d_export.core.errors import C3DError, UnknownQualityError
 from c3d_export.evaluate.baselines import at_bpp
 from c3d_export.evaluate.labels import has_rate, label_of
 from c3d_export.evaluate.measure import Codec, Result, measure
@@ -64,7 +64,7 @@ def compare_frame(
     With `bpp` at the quality of ours that comes nearest to so many bits per pixel, with neither at
     the one in the middle. The others take their nearest quality, so each has a rate of its own.
     What one of them raises ends up in `missing`. Raises what `ours` raises, UnknownQualityError,
-    OptionError for a rate that is not above 0, LibraryMissingError where MS-SSIM lacks torch.
+    OptionError for a rate that is not above 0.
     """
     if quality is not None and quality not in ours.codec.qualities:
         known = ", ".join(map(str, ours.codec.qualities))
@@ -81,8 +81,6 @@ def compare_frame(
         try:
             result = at_bpp(codec, frame, scored[0].result.bpp, TOLERANCE)
             scored.append(score(name, frame, result))
-        except LibraryMissingError:
-            raise
         except C3DError as error:
             missing.append((name, str(error)))
     return Comparison(tuple(scored), tuple(missing))
@@ -95,8 +93,8 @@ def middle(qualities: Sequence[int]) -> int:
 
 def score(name: str, frame: Frame, result: Result) -> Scored:
     """The result of a codec beside the frame that went in. Raises FrameShapeError where their
-    shapes differ, LibraryMissingError where MS-SSIM lacks torch."""
-    return Scored(name, result, psnr(frame, result.frame), _ms_ssim(frame, result.frame))
+    shapes differ."""
+    return Scored(name, result, psnr(frame, result.frame), ms_ssim(frame, result.frame))
 
 
 def caption(scored: Scored, *, with_bytes: bool = False) -> str:
@@ -139,11 +137,3 @@ def _line(name: str, comparisons: Sequence[Comparison]) -> tuple[str, ...]:
         f"{statistics.median(item.result.encode_ms for item in scored):.1f}",
         f"{statistics.median(item.result.decode_ms for item in scored):.1f}",
     )
-
-
-def _ms_ssim(a: Frame, b: Frame) -> float:
-    try:
-        return ms_ssim(a, b)
-    except ImportError as error:
-        message = f"MS-SSIM needs torch and pytorch-msssim: {error}"
-        raise LibraryMissingError(f"{message}; pip install 'c3d-export[train]'") from error
