@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from torch import Tensor, int16, nn
+from torch import Tensor, int8, int16, nn
 
 from ...models.mbt.gdn import GDN
 from ...models.mbt.network import MeanScaleHyperprior
@@ -73,14 +73,14 @@ class Graph:
         return data
 
     def convolution(
-        self, name: str, x: str, weight: str, bias: str, layer: nn.Module | IntegerLayer, size: int
+        self, name: str, x: str, weight: str, bias: str, layer: nn.Module | IntegerLayer, size: tuple[int, int]
     ) -> str:
         """layer: whose stride and padding count; size: of its kernel."""
         transposed = isinstance(layer, nn.ConvTranspose2d) or getattr(layer, "transposed", False)
         stride, padding, output_padding = (
             _single(getattr(layer, key)) for key in ("stride", "padding", "output_padding")
         )
-        geometry: dict[str, Any] = {"kernel_shape": [size] * 2, "pads": [padding] * 4}
+        geometry: dict[str, Any] = {"kernel_shape": list(size), "pads": [padding] * 4}
         geometry["strides"] = [stride] * 2
         if transposed:
             geometry["output_padding"] = [output_padding] * 2
@@ -93,6 +93,10 @@ class Graph:
 
     def gdn(self, name: str, layer: GDN, x: str) -> str:
         beta, gamma = layer.coefficients()
+        return self.normalised(name, beta, gamma, layer.inverse, x)
+
+    def normalised(self, name: str, beta: Tensor, gamma: Tensor, inverse: bool, x: str) -> str:
+        """GDN; beta (C,), gamma (C, C, 1, 1)."""
         square = self.node("Mul", [x, x], f"{name}.square")
         norm = self.node(
             "Conv",
@@ -103,7 +107,7 @@ class Graph:
             strides=[1, 1],
         )
         root = self.node("Sqrt", [norm], f"{name}.root")
-        return self.node("Mul" if layer.inverse else "Div", [x, root], f"{name}.out")
+        return self.node("Mul" if inverse else "Div", [x, root], f"{name}.out")
 
     def float_chain(self, name: str, layers: nn.Sequential, x: str) -> str:
         for number, layer in enumerate(layers):
@@ -112,7 +116,7 @@ class Graph:
                 assert layer.bias is not None
                 weight = self.constant(f"{here}.weight", layer.weight)
                 bias = self.constant(f"{here}.bias", layer.bias)
-                x = self.convolution(here, x, weight, bias, layer, layer.kernel_size[0])
+                x = self.convolution(here, x, weight, bias, layer, _pair(layer))
             elif isinstance(layer, GDN):
                 x = self.gdn(here, layer, x)
             elif isinstance(layer, nn.LeakyReLU):
@@ -121,39 +125,55 @@ class Graph:
                 raise TypeError(f"no ONNX form of {layer}")
         return x
 
-    def _sum(self, name: str, layer: IntegerLayer, taps: Tensor, bias: Tensor, x: str) -> str:
-        weight = taps.transpose(0, 1) if layer.transposed else taps
-        stored = self.constant(f"{name}.weight", weight.to(int16))
-        weight_float = self.node("Cast", [stored], f"{name}.weight.float", to=FLOAT)
-        bias_name = self.constant(f"{name}.bias", bias.float())
-        total = self.convolution(name, x, weight_float, bias_name, layer, taps.shape[2])
-        # Without this Round ONNX Runtime may fold a factor into the weights, or let one sum go on
-        # where the other ends.
-        return self.node("Round", [total], f"{name}.barrier")
+    def stored(self, name: str, layer: IntegerLayer) -> list[tuple[str, str]]:
+        """Weights of a layer as float32 and its bias, for each sum that it has."""
+        made = []
+        for end, (taps, bias) in zip(PART_NAMES[layer.radix > 1], layer.parts(), strict=True):
+            weight = taps.transpose(0, 1) if layer.transposed else taps
+            kind = int8 if int(weight.abs().max()) <= 127 else int16
+            whole = self.constant(f"{name}{end}.weight", weight.to(kind))
+            as_float = self.node("Cast", [whole], f"{name}{end}.weight.float", to=FLOAT)
+            made.append((as_float, self.constant(f"{name}{end}.bias", bias.float())))
+        return made
 
     def integer_layer(self, name: str, layer: IntegerLayer, x: str) -> str:
         """`IntegerLayer.forward` in float32."""
+        size = (layer.weight.shape[2], layer.weight.shape[3])
         sums = [
-            self._sum(f"{name}{end}", layer, taps, bias, x)
-            for end, (taps, bias) in zip(PART_NAMES[layer.radix > 1], layer.parts(), strict=True)
+            self.convolution(f"{name}{end}", x, weight, bias, layer, size)
+            for end, (weight, bias) in zip(
+                PART_NAMES[layer.radix > 1], self.stored(name, layer), strict=True
+            )
         ]
-        total = sums[0]
+        return self.requantised(name, layer, sums)
+
+    def requantised(self, name: str, layer: IntegerLayer, sums: list[str], at: str = "") -> str:
+        """`IntegerLayer.requantised` of what its convolutions gave; at: of several uses, which."""
+        # Without this Round ONNX Runtime may fold a factor into the weights, or let one sum go on
+        # where the other ends.
+        sums = [self.node("Round", [total], f"{total}.barrier") for total in sums]
+        total, here = sums[0], f"{name}{at}"
         if layer.radix > 1:
             radix = self.constant(f"{name}.radix", np.float32(layer.radix))
-            large = self.node("Mul", [sums[0], radix], f"{name}.large")
-            total = self.node("Add", [large, sums[1]], f"{name}.total")
+            large = self.node("Mul", [sums[0], radix], f"{here}.large")
+            total = self.node("Add", [large, sums[1]], f"{here}.total")
         parts = {key: getattr(layer, key)[None, :, None, None] for key in _PER_CHANNEL}
-        at = {key: self.constant(f"{name}.{key}", part) for key, part in parts.items()}
-        up = self.node("Mul", [total, at["scale"]], f"{name}.up")
-        down = self.node("Mul", [total, at["negative"]], f"{name}.down")
-        x = self.node("Round", [self.node("Max", [up, down], f"{name}.leaky")], f"{name}.round")
-        x = self.node("Max", [x, at["low"]], f"{name}.above")
-        return self.node("Min", [x, at["high"]], f"{name}.clipped")
+        named = {key: self.constant(f"{name}.{key}", part) for key, part in parts.items()}
+        up = self.node("Mul", [total, named["scale"]], f"{here}.up")
+        down = self.node("Mul", [total, named["negative"]], f"{here}.down")
+        leaky = self.node("Max", [up, down], f"{here}.leaky")
+        x = self.node("Max", [self.node("Round", [leaky], f"{here}.round"), named["low"]],
+                      f"{here}.above")  # fmt: skip
+        return self.node("Min", [x, named["high"]], f"{here}.clipped")
 
 
 PART_NAMES = (("",), (".upper", ".lower"))
 """What stands behind a layer's name in the names of its sums: whole, or in two parts."""
 _PER_CHANNEL = ("scale", "negative", "low", "high")
+
+
+def _pair(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[int, int]:
+    return int(layer.kernel_size[0]), int(layer.kernel_size[1])
 
 
 def _single(value: Any) -> int:

@@ -97,21 +97,43 @@ Layers = tuple[Mapping[tuple[int, int], Layer], Mapping[tuple[int, int], Layer],
 """conv1 by kind, conv2 and conv3 by place, each with its bias and without its activation."""
 
 
-def dense(h: Tensor, layers: Layers) -> Tensor:
-    """(B, c, h, w) -> (B, 9 d, h, w): what the linear layer sees, in the order (place, channel)."""
-    height, width = h.shape[2:]
+Activation = Callable[[Tensor], Tensor]
+
+
+def first_maps(h: Tensor, conv1: Mapping[tuple[int, int], Layer], act: Activation = leaky) -> Maps:
+    """What conv1 gives of h (B, c, h, w), by kind."""
     padded = F.pad(h, (REACH, REACH, REACH, REACH))
-    conv1, conv2, conv3 = layers
-    maps = {
-        (r, c): leaky(conv1[r, c](_crop(padded, _INPUT_CROP[r], _INPUT_CROP[c]))) for r, c in PLACES
+    return {
+        (r, c): act(conv1[r, c](_crop(padded, _INPUT_CROP[r], _INPUT_CROP[c]))) for r, c in PLACES
     }
-    small = {place: leaky(conv2[place](_read(maps, place, height, width))) for place in PLACES}
-    del maps
-    last = [
-        leaky(conv3[place](torch.cat([small[near] for near in _around(place)], 1)))
-        for place in PLACES
-    ]
-    return torch.cat(last, 1)
+
+
+def second_maps(
+    maps: Maps,
+    conv2: Mapping[tuple[int, int], Layer],
+    size: tuple[int, int],
+    act: Activation = leaky,
+) -> Maps:
+    """What conv2 gives of those, by place; size: rows and columns of h."""
+    return {place: act(conv2[place](_read(maps, place, *size))) for place in PLACES}
+
+
+def third_maps(
+    maps: Maps, conv3: Mapping[tuple[int, int], Layer], act: Activation = leaky
+) -> Tensor:
+    """What conv3 gives of those, joined: (B, 9 d, h, w)."""
+    around = {place: torch.cat([maps[near] for near in _around(place)], 1) for place in PLACES}
+    return torch.cat([act(conv3[place](around[place])) for place in PLACES], 1)
+
+
+def dense(h: Tensor, layers: Layers, act: Activation = leaky) -> Tensor:
+    """(B, c, h, w) -> (B, 9 d, h, w): what the linear layer sees, in the order (place, channel).
+
+    act: what comes after each layer, for layers that have it in themselves.
+    """
+    conv1, conv2, conv3 = layers
+    maps = second_maps(first_maps(h, conv1, act), conv2, (h.shape[2], h.shape[3]), act)
+    return third_maps(maps, conv3, act)
 
 
 class Predictor(nn.Module):
