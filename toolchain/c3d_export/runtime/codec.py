@@ -303,11 +303,11 @@ def open_codec(
     choices, effort = session_choices(device, flavour, threads), check_effort(effort)
     bundle = read_bundle(path)
     if bundle.family:
-        from .hyperprior.known import open_hyperprior
+        from .families import open_family
 
         if flavour is not None and "float" not in [choice.flavour for choice in choices]:
             raise OptionError("the bundle's transforms are float; choose flavour float, or none")
-        codec: Codec = open_hyperprior(bundle, replace(choices[0], flavour="float"))
+        codec: Codec = open_family(bundle, replace(choices[0], flavour="float"))
     else:
         codec = open_first(bundle, choices)
     codec.effort = effort

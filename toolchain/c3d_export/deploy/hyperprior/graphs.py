@@ -49,15 +49,23 @@ class Graph:
     def number(self, value: float) -> str:
         return self.constant(f"number_{value:g}", np.float32(value))
 
+    def declare(self, side: int, name: str, kind: int, shape: list[int | str]) -> None:
+        """An input (side 0) or an output (1) of the graph."""
+        self._ports[side].append(helper.make_tensor_value_info(name, kind, shape))
+
+    def rename(self, value: str, name: str) -> None:
+        """Gives what a node makes the name of an output; nothing else may use it."""
+        (node,) = (n for n in self._nodes if value in n.output)
+        node.output[0] = name
+
     def enter(self, name: str, kind: int, channels: int) -> str:
         """An input (1, h, w, C), as float32 with channels first."""
-        self._ports[0].append(helper.make_tensor_value_info(name, kind, [1, "h", "w", channels]))
+        self.declare(0, name, kind, [1, "h", "w", channels])
         x = name if kind == FLOAT else self.node("Cast", [name], f"{name}.float", to=FLOAT)
         return self.node("Transpose", [x], f"{name}.first", perm=[0, 3, 1, 2])
 
     def leave(self, value: str, name: str, kind: int, channels: int) -> None:
-        shape: list[str | int | None] = [1, f"h.{name}", f"w.{name}", channels]
-        self._ports[1].append(helper.make_tensor_value_info(name, kind, shape))
+        self.declare(1, name, kind, [1, f"h.{name}", f"w.{name}", channels])
         x = value if kind == FLOAT else self.node("Cast", [value], f"{name}.bytes", to=kind)
         self.node("Transpose", [x], name, perm=[0, 2, 3, 1])
 
@@ -73,7 +81,13 @@ class Graph:
         return data
 
     def convolution(
-        self, name: str, x: str, weight: str, bias: str, layer: nn.Module | IntegerLayer, size: tuple[int, int]
+        self,
+        name: str,
+        x: str,
+        weight: str,
+        bias: str,
+        layer: nn.Module | IntegerLayer,
+        size: tuple[int, int],
     ) -> str:
         """layer: whose stride and padding count; size: of its kernel."""
         transposed = isinstance(layer, nn.ConvTranspose2d) or getattr(layer, "transposed", False)

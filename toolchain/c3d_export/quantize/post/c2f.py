@@ -12,24 +12,22 @@ rounding makes the index at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...models.c2f.predictor import PLACES, conv1_kernel, conv2_kernel, conv3_kernel, dense
+from ...models.c2f.predictor import dense, kernel
 from ...models.layers import depth_to_space
+from ...runtime.c2f.patches import Place
 from ..tables import table_scale
 from .certificate import SumCertificate, certify
 from .convert import IN_FLOAT32
 from .grid import Grid
 from .layer import IntegerChain, IntegerLayer
 
-Place = tuple[int, int]
 LATENT_LARGEST: Final = 16383
 """Of rounded latents; with any mean a symbol still fits int16."""
 MEAN_LARGEST: Final = 16383
@@ -58,21 +56,14 @@ class IntegerPredictor(nn.Module):
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """h: (B, c, h, w) whole -> table index and mean (1/2^fraction), each (B, n, h, w)."""
-        layers = (
-            {p: partial(_part_of, self.conv1, conv1_kernel, p) for p in PLACES},
-            {p: partial(_part_of, self.conv2, conv2_kernel, p) for p in PLACES},
-            {p: partial(_part_of, self.conv3, conv3_kernel, p) for p in PLACES},
-        )
-        x = dense(h, layers, lambda out: out)
+        x = dense(h, self.layer)
         return self.index(x), self.mean(x)
 
-
-def _part_of(
-    layer: IntegerLayer, kernel: Callable[[Tensor, Place], Tensor], place: Place, x: Tensor
-) -> Tensor:
-    """A layer with the part of its kernel that a place uses, without padding."""
-    weight = kernel(layer.weight.double(), place)
-    return layer.requantised(F.conv2d(x.double(), weight, layer.bias.double()))
+    def layer(self, x: Tensor, stage: int, place: Place) -> Tensor:
+        """As `Predictor.layer`: a layer with the part of its kernel that a place uses."""
+        layer = (self.conv1, self.conv2, self.conv3)[stage - 1]
+        weight = kernel(layer.weight.double(), stage, place)
+        return layer.requantised(F.conv2d(x.double(), weight, layer.bias.double()))
 
 
 class Coded(NamedTuple):

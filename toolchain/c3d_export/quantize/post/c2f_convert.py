@@ -9,17 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ...models.c2f.network import CoarseToFine, Latents
-from ...models.c2f.predictor import (
-    PLACES,
-    PlainPredictor,
-    Predictor,
-    first_maps,
-    second_maps,
-    third_maps,
-)
+from ...models.c2f.predictor import Predictor, head_kernel, joined, maps_of, next_maps
 from ...models.c2f.transforms import SLOPE, HyperSynthesis
 from ...models.entropy import TABLES
 from ...models.layers import depth_to_space
+from ...runtime.c2f.patches import PLACES, STAGES
 from .c2f import (
     LATENT_LARGEST,
     MEAN_LARGEST,
@@ -29,8 +23,9 @@ from .c2f import (
     table_of_log_scale,
 )
 from .convert import IN_FLOAT32, MARGIN, convert, input_grid, integer_layer
-from .grid import Grid, even_grid, joined, observe
-from .layer import Affine, IntegerLayer, affines_of
+from .grid import Grid, even_grid, observe
+from .grid import joined as joined_grids
+from .layer import Affine, affines_of
 
 LIMITS: Final = IN_FLOAT32
 MOST_FRACTION: Final = 6
@@ -81,7 +76,7 @@ def _level(
         shuffled.append(depth_to_space(z, 2))
     middle = input_grid(after, observe(shuffled), LIMITS)
     # The four positions that one becomes are channels of their own before the shuffle.
-    before = convert(chain, zs, _range(zs), joined([middle] * 4))
+    before = convert(chain, zs, _range(zs), joined_grids([middle] * 4))
     hs = [after(x) for x in shuffled]
     features = input_grid(Affine(predictor.conv1), observe(hs), LIMITS)
     last = integer_layer(after, middle, features, LIMITS)
@@ -91,68 +86,59 @@ def _level(
 def _predictor(
     source: Predictor, hs: Sequence[Tensor], features: Grid, fraction: int
 ) -> IntegerPredictor:
-    plain = source.plain()
-    one, two, three = (
-        {p: stage[f"{p[0]}{p[1]}"] for p in PLACES}
-        for stage in (plain.conv1, plain.conv2, plain.conv3)
-    )
-    first = [first_maps(h, one) for h in hs]
-    sizes = [(h.shape[2], h.shape[3]) for h in hs]
-    second = [second_maps(maps, two, size) for maps, size in zip(first, sizes, strict=True)]
-    third = [third_maps(maps, three) for maps in second]
-    # All kinds of a layer's outputs meet as the same channels of the next one: one unit for them.
-    conv1, conv2, conv3 = (Affine(c, SLOPE) for c in (source.conv1, source.conv2, source.conv3))
-    of_first, of_second = (
-        input_grid(layer, observe(m for x in maps for m in x.values()), LIMITS)
-        for layer, maps in ((conv2, first), (conv3, second))
-    )
-    of_third = _head_grid(plain, third)
+    maps = [maps_of(h) for h in hs]
+    units = [features]
+    for stage in STAGES[:-1]:
+        maps = [next_maps(m, stage, source.layer) for m in maps]
+        # All kinds of a layer's outputs meet as the same channels of the next one: one unit.
+        following = Affine(source.convolution(stage + 1), SLOPE)
+        units.append(input_grid(following, observe(x for m in maps for x in m.values()), LIMITS))
+    last = [joined(next_maps(m, STAGES[-1], source.layer)) for m in maps]
+    mean, index = _head(source.mean), _head(source.log_scale)
+    of_heads = _head_grid(mean, index, last)
+    units.append(_shared(of_heads))
+    convs = [
+        integer_layer(Affine(source.convolution(s), SLOPE), units[s - 1], units[s], LIMITS)
+        for s in STAGES
+    ]
+    first, step = table_of_log_scale()
+    assert index.bias is not None
+    # To the nearest table; the first and the last stand for what is beyond.
+    index.bias -= first
+    tables = even_grid(index.out_channels, step, 0, TABLES - 1)
+    means = even_grid(mean.out_channels, 2.0**-fraction, -MEAN_LARGEST, MEAN_LARGEST)
     return IntegerPredictor(
-        integer_layer(conv1, features, of_first, LIMITS),
-        integer_layer(conv2, of_first, of_second, LIMITS),
-        integer_layer(conv3, of_second, _shared(of_third), LIMITS),
-        _index_layer(plain, of_third),
-        integer_layer(Affine(plain.mean), of_third, _means(plain, fraction), LIMITS),
+        *convs,
+        integer_layer(Affine(index), of_heads, tables, LIMITS),
+        integer_layer(Affine(mean), of_heads, means, LIMITS),
     )
 
 
-def _head_grid(plain: PlainPredictor, third: Sequence[Tensor]) -> Grid:
+def _head(linear: nn.Linear) -> nn.Conv2d:
+    """A copy as a 1x1 convolution."""
+    weight = head_kernel(linear.weight.detach())
+    conv = nn.Conv2d(weight.shape[1], len(weight), 1)
+    assert conv.bias is not None
+    conv.weight.copy_(weight)
+    conv.bias.copy_(linear.bias.detach())
+    return conv
+
+
+def _head_grid(mean: nn.Conv2d, index: nn.Conv2d, last: Sequence[Tensor]) -> Grid:
     """Units of the inputs (place, channel) of both heads; a channel has the same in all places."""
-    heads = nn.Conv2d(plain.mean.in_channels, 1, 1)
-    heads.weight, heads.bias = _both(plain), None
-    grid = input_grid(Affine(heads), observe(third), LIMITS)
-    places = (t.reshape(len(PLACES), -1) for t in (grid.step, grid.low, grid.high))
-    step, low, high = places
-    middle = step.log().mean(0).exp()
-    ends = (low * step / middle).floor().amin(0), (high * step / middle).ceil().amax(0)
+    both = nn.Conv2d(mean.in_channels, 1, 1, bias=False)
+    step = table_of_log_scale()[1]
+    weights = torch.cat([index.weight / step, mean.weight * 2**MOST_FRACTION])
+    both.weight = nn.Parameter(weights, requires_grad=False)
+    grid = input_grid(Affine(both), observe(last), LIMITS)
+    steps, low, high = (t.reshape(len(PLACES), -1) for t in (grid.step, grid.low, grid.high))
+    middle = steps.log().mean(0).exp()
+    ends = (low * steps / middle).floor().amin(0), (high * steps / middle).ceil().amax(0)
     most = float(LIMITS.activation)
-    return joined([Grid(middle, *(end.clamp(-most, most) for end in ends))] * len(PLACES))
+    shared = Grid(middle, *(end.clamp(-most, most) for end in ends))
+    return joined_grids([shared] * len(PLACES))
 
 
 def _shared(grid: Grid) -> Grid:
     """The units of a channel of `_head_grid`."""
     return Grid(*(t[: len(t) // len(PLACES)] for t in (grid.step, grid.low, grid.high)))
-
-
-def _both(plain: PlainPredictor) -> nn.Parameter:
-    """The weights of mean and scale in the units of their outputs, which share their inputs."""
-    step = table_of_log_scale()[1]
-    weights = [plain.log_scale.weight / step, plain.mean.weight * 2**MOST_FRACTION]
-    return nn.Parameter(torch.cat(weights), requires_grad=False)
-
-
-def _means(plain: PlainPredictor, fraction: int) -> Grid:
-    return even_grid(plain.mean.out_channels, 2.0**-fraction, -MEAN_LARGEST, MEAN_LARGEST)
-
-
-def _index_layer(plain: PlainPredictor, source: Grid) -> IntegerLayer:
-    """log-scale to the nearest table; the first and the last stand for what is beyond."""
-    first, step = table_of_log_scale()
-    old = plain.log_scale
-    layer = nn.Conv2d(old.in_channels, old.out_channels, 1)
-    assert layer.bias is not None
-    assert old.bias is not None
-    layer.weight.copy_(old.weight)
-    layer.bias.copy_(old.bias - first)
-    target = even_grid(old.out_channels, step, 0, TABLES - 1)
-    return integer_layer(Affine(layer), source, target, LIMITS)

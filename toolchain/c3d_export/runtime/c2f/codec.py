@@ -1,0 +1,204 @@
+"""The codec of a bundle of a coarse-to-fine network: frames to streams and back, without torch.
+
+    frame -> g_a -> z3, z2, z1 rounded      z1 -> side2 -> h1, tables of z2
+                                            z2 -> side3 -> h2, tables of z3
+    z3, h2, h1 -> features -> picture, a band of rows at a time
+
+g_a, features and picture are float; side2 and side3 are integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c3d_export import _arith
+
+from ...core.errors import LatentsChecksumError
+from ..bundle import Bundle
+from ..floatcodec import FloatCodec
+from ..images import Frame
+from ..sessions import SessionOptions
+from ..slices import Part, SliceDecoder, encode_slices, slice_count
+from ..stream import Stream
+from .bundle import LARGEST, has_z1
+from .prior import Bytes, Ints, Prior
+from .sessions import C2FSessions
+
+MULTIPLE: Final = 64
+"""Pixels a side of one position of z1; frames are centred in black, as published."""
+BAND: Final = 160_000
+"""Positions at half resolution that the last layers work on at once: what they need is the most
+memory of all."""
+HALO: Final = 5
+"""Rows beyond a band that its pixels see: 3 by the residual block, 2 by the last two layers."""
+
+
+@dataclass(frozen=True)
+class C2FLatents:
+    """z3 (h, w, C), z2 (h/2, w/2, c2), z1 (h/4, w/4, c1), int16; z1 None where there is none."""
+
+    z3: Ints
+    z2: Ints
+    z1: Ints | None
+
+    def arrays(self) -> list[Ints]:
+        """In the order of decoding."""
+        return [z for z in (self.z1, self.z2, self.z3) if z is not None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one level says. h: (h, w, features) float32, whole numbers, for synthesis. table: of
+    each latent below. centre, sign: as `Prior.tables` has them."""
+
+    h: NDArray[np.float32]
+    table: Bytes
+    centre: Ints
+    sign: Ints
+
+    def symbols(self, z: Ints) -> Ints:
+        """Of latents of the level below."""
+        return (z - self.centre) * self.sign
+
+    def latents(self, symbols: Ints) -> Ints:
+        """The inverse; raises LatentsChecksumError for what no encoder writes."""
+        z = self.centre.astype(np.int32) + symbols * self.sign.astype(np.int32)
+        if np.abs(z).max(initial=0) > LARGEST:
+            raise LatentsChecksumError(
+                "a latent of the stream is out of range: this host computes other numbers; run"
+                " c3d-export doctor"
+            )
+        return z.astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """All that synthesis needs. h1: None without z1."""
+
+    latents: C2FLatents
+    h2: NDArray[np.float32]
+    h1: NDArray[np.float32] | None
+
+
+class CoarseToFineCodec(FloatCodec):
+    """The codec of a c2f bundle; safe to share by threads."""
+
+    def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
+        options = options or SessionOptions(flavour="float")
+        super().__init__(bundle, options, C2FSessions(bundle, options))
+        self.has_z1 = has_z1(bundle.manifest)
+        self.prior = Prior(bundle.arrays["bins"], int(bundle.manifest["fraction"]))
+        self._tables, self._top = self.tables_of(), self.tables_of("top_")
+
+    def analyse(self, frame: Frame) -> C2FLatents:
+        """The rounded latents of a frame, within their ranges."""
+        rows, columns = (_margins(n) for n in frame.shape[:2])
+        padded = np.pad(frame, (rows, columns, (0, 0)))
+        out = self.sessions.run("g_a", {"pixels": padded})
+        a = self.bundle.arrays
+        z3 = out["z3"].clip(-LARGEST, LARGEST).astype(np.int16)
+        z2 = out["z2"].clip(a["z2_low"], a["z2_high"]).astype(np.int16)
+        if not self.has_z1:
+            return C2FLatents(z3, z2, None)
+        return C2FLatents(z3, z2, out["z1"].clip(a["z1_low"], a["z1_high"]).astype(np.int16))
+
+    latents_of = analyse
+
+    def level(self, graph: str, z: Ints) -> tuple[NDArray[np.float32], Bytes, Ints]:
+        """h, index of the scale, and mean of the level below. graph: side2 for z1, side3 for z2."""
+        out = self.sessions.run(graph, {"z": z.astype(np.float32)})
+        return out["h"], out["index"].astype(np.uint8), out["mean"].astype(np.int16)
+
+    def side(self, graph: str, z: Ints) -> Side:
+        """The same as tables and symbols."""
+        h, index, mean = self.level(graph, z)
+        return Side(h, *self.prior.tables(index, mean))
+
+    def parts(self, latents: C2FLatents) -> list[Part]:
+        """What is coded: the coarsest level first."""
+        top, *others = latents.arrays()
+        parts = [Part(top, _channels(top.shape), top.shape[0], self._top)]
+        above = top
+        for z in others:
+            said = self.side("side3" if z is latents.z3 else "side2", above)
+            parts.append(Part(said.symbols(z), said.table, z.shape[0]))
+            above = z
+        return parts
+
+    def packed(self, latents: C2FLatents) -> list[bytes]:
+        """Payloads of the slices."""
+        count = slice_count(latents.z3[..., 0].size)
+        return encode_slices(self._tables, self.parts(latents), count, self._workers)
+
+    def checksum(self, latents: Any) -> int:
+        """latents: C2FLatents or Decoded."""
+        known = latents.latents if isinstance(latents, Decoded) else latents
+        first, *others = known.arrays()
+        crc = _arith.checksum(first)
+        for z in others:
+            crc = _arith.crc32c(np.ascontiguousarray(z).reshape(-1).view(np.uint8).data, crc)
+        return crc
+
+    def pull(self, stream: Stream) -> Decoded:
+        """Latents and hyper-features of a sound stream."""
+        header = stream.header
+        rows, columns = (-(-n // MULTIPLE) for n in (header.height, header.width))
+        spec = self.bundle.manifest["spec"]
+        decoder = SliceDecoder(self._tables, stream.slices, self._workers)
+        z1, h1 = None, None
+        if self.has_z1:
+            shape = (rows, columns, int(spec["coarse"]["latents"]))
+            z1 = self._within("z1", decoder.pull(_channels(shape), rows, self._top))
+            below = self.side("side2", z1)
+            h1 = below.h
+            z2 = below.latents(decoder.pull(below.table, 2 * rows))
+        else:
+            shape = (2 * rows, 2 * columns, int(spec["fine"]["latents"]))
+            z2 = decoder.pull(_channels(shape), 2 * rows, self._top)
+        said = self.side("side3", self._within("z2", z2))
+        z3 = said.latents(decoder.pull(said.table, 4 * rows))
+        decoder.finish()
+        return Decoded(C2FLatents(z3, z2, z1), said.h, h1)
+
+    def _within(self, name: str, z: Ints) -> Ints:
+        a = self.bundle.arrays
+        if (z < a[f"{name}_low"]).any() or (z > a[f"{name}_high"]).any():
+            raise LatentsChecksumError(f"a latent {name} of the stream is out of range")
+        return z
+
+    def synthesise(self, latents: Decoded, height: int, width: int) -> Frame:
+        """The picture, float: a grey level more or less from host to host."""
+        feed = {"z3": latents.latents.z3.astype(np.float32), "h2": latents.h2}
+        if latents.h1 is not None:
+            feed["h1"] = latents.h1
+        made = self.sessions.run("features", feed)
+        rows, columns = made["y"].shape[1:]
+        count = 1 if self.sessions.options.device == "cuda" else -(-rows * columns // BAND)
+        edges = [rows * band // count for band in range(count + 1)]
+        bands = [self._band(made, *edges[i : i + 2]) for i in range(count)]
+        (top, _), (left, _) = _margins(height), _margins(width)
+        pixels = np.concatenate(bands) if count > 1 else bands[0]
+        return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+
+    def _band(self, made: dict[str, Any], top: int, bottom: int) -> Frame:
+        """Pixels of some rows at half resolution."""
+        rows = made["y"].shape[1]
+        first, last = max(0, top - HALO), min(rows, bottom + HALO)
+        limits = {"first": np.array(first), "last": np.array(last)}
+        pixels: Frame = self.sessions.run("picture", {**made, **limits})["pixels"]
+        return pixels[2 * (top - first) : 2 * (bottom - first)]
+
+
+def _margins(size: int) -> tuple[int, int]:
+    """Pixels before and after, of an odd sum more after."""
+    missing = -size % MULTIPLE
+    return missing // 2, missing - missing // 2
+
+
+def _channels(shape: tuple[int, ...]) -> Bytes:
+    """The table of each of the coarsest latents: that of its channel."""
+    return np.ascontiguousarray(np.broadcast_to(np.arange(shape[2], dtype=np.uint8), shape))
