@@ -21,8 +21,8 @@ from ...quantize.post.mbt import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.hyperprior.codec import HyperpriorCodec
 from ...runtime.hyperprior.context import Ints
-from ...runtime.hyperprior.dense import FASTEST
 from ...runtime.hyperprior.known import known_latents
+from ...runtime.hyperprior.packing import FASTEST
 from ...runtime.images import Frame
 from ...runtime.known import known_frame
 from ...runtime.sessions import SessionOptions
