@@ -148,12 +148,15 @@ class Convolution:
             raise ValueError(f"an input of {height} x {width} is too small for the kernel")
         return rows, columns, self.outputs
 
-    def __call__(self, x: Ints) -> NDArray[Any]:
+    def __call__(self, x: Ints, crop: tuple[int, int] | None = None) -> NDArray[Any]:
         """x: (h, w, I) int16 -> (h', w', O) int16, or int32 where those are too few bits for low
-        and high. Raises ValueError."""
+        and high. crop: how many of its rows and columns are wanted, at most. Raises ValueError."""
         if x.ndim != 3 or x.shape[2] != self.inputs or x.dtype != np.int16:
             raise ValueError(f"input {x.dtype} of shape {x.shape}, {self.inputs} channels wanted")
-        out = np.empty(self.output_shape(x.shape[0], x.shape[1]), self._scaling.dtype)
+        rows, columns, _ = self.output_shape(x.shape[0], x.shape[1])
+        if crop is not None:
+            rows, columns = min(rows, crop[0]), min(columns, crop[1])
+        out = np.empty((rows, columns, self.outputs), self._scaling.dtype)
         padded, corner = self._padded(x, out.shape)
         work = out.size * self._weight[0].size // self._stride**2
         count = max(1, min(self._workers.count, work // LEAST_WORK))
