@@ -11,6 +11,7 @@ processors, and as a graph, with the same numbers, on GPUs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -73,7 +74,11 @@ class HyperpriorCodec(Codec):
         self.effort = EFFORTS.start
         self.overlay = None
         self._workers = Workers(options.threads)
-        self._native_hyper = HyperSynthesis(bundle, self._workers) if native else None
+        self._h_s = HyperSynthesis(bundle, self._workers) if native else None
+        # By their graph; a stopwatch may stand in their place.
+        self.native: dict[str, Callable[..., NDArray[Any]]] = {}
+        if self._h_s is not None:
+            self.native["h_s"] = self._h_s
         self.path = EntropyPath(bundle)
         a = bundle.arrays
         try:
@@ -127,13 +132,13 @@ class HyperpriorCodec(Codec):
     def use_kernel(self, kernel: int) -> None:
         """Of the layers in C (`packing.py`), for comparisons of one with another."""
         self.path.use_kernel(kernel)
-        if self._native_hyper is not None:
-            self._native_hyper.use_kernel(kernel)
+        if self._h_s is not None:
+            self._h_s.use_kernel(kernel)
 
     def hyper(self, z: Ints, rows: int, columns: int) -> NDArray[Any]:
         """What h_s gives (rows, columns, 2 M): whole numbers."""
-        if self._native_hyper is not None:
-            return self._native_hyper(z, rows, columns)
+        if "h_s" in self.native:
+            return self.native["h_s"](z, rows, columns)
         ones = np.ones((*z.shape[:2], 1), np.float32)
         given = np.concatenate([z.astype(np.float32), ones], 2)
         out: NDArray[np.float32] = self.sessions.run("h_s", {"z": given})["out"]
@@ -191,9 +196,7 @@ class HyperpriorCodec(Codec):
         own = self.sessions.options
         if own.device == "cuda" or own.threads == 1:
             return self
-        return HyperpriorCodec(
-            self.bundle, replace(own, threads=1), native=self._native_hyper is not None
-        )
+        return HyperpriorCodec(self.bundle, replace(own, threads=1), native=bool(self.native))
 
 
 def _channels(shape: tuple[int, ...]) -> Bytes:
