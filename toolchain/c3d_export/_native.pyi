@@ -149,13 +149,12 @@ def overlay_unpack(
 def overlay_pixels(mask: Array, tiles: int, symbols: Array, count: int, pixels: Array) -> None: ...
 def fill(frame: Array, holes: Array, height: int, width: int, cells: Array) -> None: ...
 def fill_bytes(height: int, width: int) -> int: ...
-def dense(
+def convolve(
     x: Array,
-    places: int,
-    inputs: int,
-    outputs: int,
+    sizes: tuple[int, int, int],
     weight: Array,
     parts: tuple[Array, Array, Array, Array, Array],
+    places: tuple[int, int, int, int, int, int, int, int, int],
     kernel: int,
     out: Array,
 ) -> None: ...

@@ -116,14 +116,32 @@ def test_it_opens_as_any_bundle_does(made: Made, tmp_path: Path) -> None:
 
 
 def test_a_kernel_of_another_host_decodes_alike(made: Made) -> None:
-    """What one kernel encoded another decodes; without a context model h_s is all there is."""
+    """What one kernel encoded another decodes, and the graph, which GPUs run."""
     frame = picture(48, 64, 3)
     stream = made.codec.encode(frame)
-    for kernel in range(3):
-        other = made.codec
-        other.path.use_kernel(kernel)
+    others = [made.codec for _ in range(4)]
+    for kernel, other in enumerate(others):
+        other.use_kernel(kernel)
+    graph = HyperpriorCodec(made.bundle, SessionOptions(flavour="float"), native=False)
+    for other in (*others, graph):
         assert other.encode(frame) == stream
         assert np.array_equal(other.decode(stream), made.codec.decode(stream))
+        check_known_answers(other)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (12, 5), (9, 17)])
+def test_h_s_in_c_gives_what_the_graph_gives(made: Made, size: tuple[int, int]) -> None:
+    """Noise over all of z's range, cut off at any row and column."""
+    graph = HyperpriorCodec(made.bundle, SessionOptions(flavour="float"), native=False)
+    a = made.bundle.arrays
+    shape = (-(-size[0] // 4), -(-size[1] // 4), made.bundle.hyper)
+    z = np.random.default_rng(1).integers(a["z_low"], a["z_high"] + 1, shape).astype(np.int16)
+    wanted = graph.hyper(z, *size)
+    got = made.codec.hyper(z, *size)
+    assert got.shape == wanted.shape == (*size, 2 * made.bundle.latents)
+    assert np.array_equal(got, wanted)
+    assert "h_s" in graph.sessions._sessions
+    assert "h_s" not in made.codec.sessions._sessions
 
 
 def test_damaged_streams_are_errors(made: Made) -> None:

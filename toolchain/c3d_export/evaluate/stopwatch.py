@@ -50,9 +50,12 @@ class Stopwatch:
         # The names that the codec's module has imported, and looks up at every call.
         names = vars(sys.modules[type(codec).__module__])
         kept = {name: names[name] for name in ("encode_slices", "SliceDecoder")}
-        # A codec with float transforms has no passes; what it computes in C counts as other.
+        # A codec with float transforms has no passes, and networks in C besides those in sessions.
         sessions, passes = codec.sessions, getattr(codec, "passes", None)
+        native: dict[str, Callable[..., Any]] = getattr(codec, "native", {})
         codec.sessions = _Sessions(sessions, self)  # type: ignore[assignment]
+        untimed = dict(native)
+        native.update({graph: self.timed(graph, call) for graph, call in untimed.items()})
         names["encode_slices"] = self.timed(CODER, kept["encode_slices"])
         names["SliceDecoder"] = lambda *args: _Timed(
             self.timed(CODER, kept["SliceDecoder"])(*args), self, dict.fromkeys(_PULLS, CODER)
@@ -64,6 +67,7 @@ class Stopwatch:
             yield
         finally:
             codec.sessions = sessions
+            native.update(untimed)
             if passes is not None:
                 codec.passes = passes
             names.update(kept)

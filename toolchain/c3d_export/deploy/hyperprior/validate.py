@@ -1,9 +1,10 @@
 """Is a bundle's entropy path bit for bit the integer network, and how far are its float parts?
 
-Integers are compared in every way that a host may compute them: h_s at two levels of graph
-optimisation with one and two threads, the context model with every kernel, both on noise over the
-whole range and on the latents of frames; streams are decoded. Pixels and latents of the float
-transforms are compared with PyTorch and only reported: they are not promised.
+Integers are compared in every way that a host may compute them: h_s as a graph at two levels of
+optimisation and in C with every kernel, each with one and two threads, the context model with every
+kernel, all on noise over the whole range and on the latents of frames; streams are decoded. Pixels
+and latents of the float transforms are compared with PyTorch and only reported: they are not
+promised.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from ...quantize.post.mbt import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.hyperprior.codec import HyperpriorCodec
 from ...runtime.hyperprior.context import Ints
-from ...runtime.hyperprior.dense import FASTEST
 from ...runtime.hyperprior.known import known_latents
+from ...runtime.hyperprior.packing import FASTEST
 from ...runtime.images import Frame
 from ...runtime.known import known_frame
 from ...runtime.sessions import SessionOptions
@@ -30,7 +31,8 @@ from ...runtime.stream import parse_stream
 from .bundle import as_tensor
 from .restore import restore_path, restore_transforms
 
-WAYS = [(level, threads) for level in ("none", "all") for threads in (1, 2)]
+THREADS = (1, 2)
+WAYS = [(level, threads) for level in ("none", "all") for threads in THREADS]
 
 
 @dataclass(frozen=True)
@@ -90,46 +92,51 @@ def validate_hyperprior(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> 
             " bundle again from its maker"
         )
     report = HyperpriorReport(len(certificates))
-    codecs = {way: _codec(bundle, *way) for way in WAYS}
-    plain = codecs["all", 1]
+    graphs = {way: _codec(bundle, *way, native=False) for way in WAYS}
+    natives = {threads: _codec(bundle, "all", threads) for threads in THREADS}
+    plain = natives[1]
     cases = [("noise", *known_latents(bundle))]
     cases += [(name, *plain.analyse(frame)) for name, frame in frames]
     for subject, y, z in cases:
-        report.integers += _integers(subject, path, codecs, y, z)
+        report.integers += _integers(subject, path, (graphs, natives), y, z)
     for name, frame in [("known frame", known_frame()), *frames]:
         report.floats += _floats(name, bundle, plain, frame)
         report.integers.append(_decoded(name, plain, frame))
     return report
 
 
-def _codec(bundle: Bundle, level: str, threads: int) -> HyperpriorCodec:
+def _codec(bundle: Bundle, level: str, threads: int, native: bool = True) -> HyperpriorCodec:
     options = SessionOptions(flavour="float", level=level, threads=threads)
-    return HyperpriorCodec(bundle, options)
+    return HyperpriorCodec(bundle, options, native=native)
+
+
+Codecs = tuple[dict[tuple[str, int], HyperpriorCodec], dict[int, HyperpriorCodec]]
+"""With h_s as a graph by level and threads, and in C by threads."""
 
 
 def _integers(
-    subject: str,
-    path: EntropyPath,
-    codecs: dict[tuple[str, int], HyperpriorCodec],
-    y: NDArray[np.float32],
-    z: Ints,
+    subject: str, path: EntropyPath, codecs: Codecs, y: NDArray[np.float32], z: Ints
 ) -> Iterator[IntegerRow]:
+    graphs, natives = codecs
+    size = y.shape[0], y.shape[1]
     ys, zs = (torch.from_numpy(x.astype(np.float32)).permute(2, 0, 1)[None] for x in (y, z))
     with torch.no_grad():
-        params = path.hyper(zs)[0].permute(1, 2, 0)[: y.shape[0], : y.shape[1]].numpy()
-    coded = path.code(ys, zs)
-    y_hat = coded.y_hat[0].permute(1, 2, 0).numpy()
-    for (level, threads), codec in codecs.items():
-        way = f"level {level}, {threads} threads"
-        got = codec.hyper(z, y.shape[0], y.shape[1])
-        yield IntegerRow(f"h_s, {subject}", way, got.size, int((got != params).sum()))
-    codec = codecs["all", 1]
-    for kernel in range(FASTEST + 1) if codec.path.context else (FASTEST,):
-        codec.path.use_kernel(kernel)
-        latents = codec.code(y, z).y_hat
-        way = f"kernel {kernel}" if codec.path.context else "means and symbols"
-        differing = int((latents != y_hat).sum())
-        yield IntegerRow(f"latents, {subject}", way, latents.size, differing)
+        params = path.hyper(zs)[0].permute(1, 2, 0)[: size[0], : size[1]].numpy()
+    y_hat = path.code(ys, zs).y_hat[0].permute(1, 2, 0).numpy()
+
+    def compared(what: str, way: str, got: NDArray[Any], wanted: NDArray[Any]) -> IntegerRow:
+        differing = got.size if got.shape != wanted.shape else int((got != wanted).sum())
+        return IntegerRow(f"{what}, {subject}", way, got.size, differing)
+
+    for (level, threads), codec in graphs.items():
+        way = f"graph, level {level}, {threads} threads"
+        yield compared("h_s", way, codec.hyper(z, *size), params)
+    for kernel in range(FASTEST + 1):
+        for threads, codec in natives.items():
+            codec.use_kernel(kernel)
+            way = f"kernel {kernel}, {threads} threads"
+            yield compared("h_s", way, codec.hyper(z, *size), params)
+        yield compared("latents", f"kernel {kernel}", natives[1].code(y, z).y_hat, y_hat)
 
 
 def _decoded(name: str, codec: HyperpriorCodec, frame: Frame) -> IntegerRow:

@@ -32,7 +32,8 @@ SHRINK = 1.0 + 2.0**-10
 
 @dataclass(frozen=True)
 class Limits:
-    """total: no partial sum, bias included, reaches it. weight, activation: largest |integer|.
+    """total: no partial sum, bias included, reaches it. weight, activation: largest |integer|, of
+    split weights too: hosts also compute them whole, in int16.
 
     radix: the largest in which weights may be split, a power of two; 1 for none. A weight is then
     radix * high + low, both parts have sums of their own, each below total, and one addition makes
@@ -123,7 +124,7 @@ def integer_layer(affine: Affine, source: Grid, target: Grid, limits: Limits) ->
     real = affine.weight * source.step[None, :, None, None]
     radix = _radix(affine, source.magnitude, limits)
     unit = _sum_units(affine, source.magnitude * source.step, limits.total * radix)
-    unit = torch.maximum(unit, real.abs().amax((1, 2, 3)) / (limits.weight * radix))
+    unit = torch.maximum(unit, real.abs().amax((1, 2, 3)) / limits.weight)
     while True:
         weight, bias = (real / unit[:, None, None, None]).round(), (affine.bias / unit).round()
         layer = IntegerLayer(affine, weight, bias, source, radix)

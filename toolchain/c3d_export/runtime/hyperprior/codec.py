@@ -5,11 +5,13 @@
                      +---------------- round(y - means) ---------------+--> symbols, y_hat -> g_s
 
 g_a, h_a and g_s are float; all between z and y_hat is integers, so that every host decodes the
-same latents. Pixels may differ by a grey level from host to host.
+same latents. Pixels may differ by a grey level from host to host. h_s is computed in C on hosts'
+processors, and as a graph, with the same numbers, on GPUs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -35,7 +37,9 @@ from ..stream import (
     parse_stream,
     require_codec,
 )
+from .bundle import GRAPHS
 from .context import Bytes, EntropyPath, Ints, Wave
+from .hyper import HyperSynthesis
 from .sessions import HyperpriorSessions
 
 BLOCK = 16
@@ -56,14 +60,25 @@ class HyperpriorLatents:
 class HyperpriorCodec(Codec):
     """As Codec, with one rate point: every network of these families has its own bundle."""
 
-    def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, options: SessionOptions | None = None, *, native: bool = True
+    ) -> None:
+        """native: h_s in C where the device is cpu; else, as on GPUs, in ONNX Runtime (`validate`
+        compares both). Raises BundleMemberError, BundleGraphError and what sessions raise."""
         self.bundle = bundle
         options = options or SessionOptions(flavour="float")
-        self.sessions = HyperpriorSessions(bundle, options)
+        native = native and options.device == "cpu"
+        graphs = [name for name in GRAPHS if name != "h_s" or not native]
+        self.sessions = HyperpriorSessions(bundle, options, graphs)
         self.refused: tuple[Refusal, ...] = ()
         self.effort = EFFORTS.start
         self.overlay = None
         self._workers = Workers(options.threads)
+        self._h_s = HyperSynthesis(bundle, self._workers) if native else None
+        # By their graph; a stopwatch may stand in their place.
+        self.native: dict[str, Callable[..., NDArray[Any]]] = {}
+        if self._h_s is not None:
+            self.native["h_s"] = self._h_s
         self.path = EntropyPath(bundle)
         a = bundle.arrays
         try:
@@ -114,8 +129,16 @@ class HyperpriorCodec(Codec):
         y_hat = self.path.by_waves(out.astype(np.int16), choose)
         return HyperpriorLatents(z, tuple(made), y_hat)
 
-    def hyper(self, z: Ints, rows: int, columns: int) -> NDArray[np.float32]:
+    def use_kernel(self, kernel: int) -> None:
+        """Of the layers in C (`packing.py`), for comparisons of one with another."""
+        self.path.use_kernel(kernel)
+        if self._h_s is not None:
+            self._h_s.use_kernel(kernel)
+
+    def hyper(self, z: Ints, rows: int, columns: int) -> NDArray[Any]:
         """What h_s gives (rows, columns, 2 M): whole numbers."""
+        if "h_s" in self.native:
+            return self.native["h_s"](z, rows, columns)
         ones = np.ones((*z.shape[:2], 1), np.float32)
         given = np.concatenate([z.astype(np.float32), ones], 2)
         out: NDArray[np.float32] = self.sessions.run("h_s", {"z": given})["out"]
@@ -173,7 +196,7 @@ class HyperpriorCodec(Codec):
         own = self.sessions.options
         if own.device == "cuda" or own.threads == 1:
             return self
-        return HyperpriorCodec(self.bundle, replace(own, threads=1))
+        return HyperpriorCodec(self.bundle, replace(own, threads=1), native=bool(self.native))
 
 
 def _channels(shape: tuple[int, ...]) -> Bytes:

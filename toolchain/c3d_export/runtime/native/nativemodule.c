@@ -37,8 +37,9 @@ static PyMethodDef methods[] = {
      "overlay_pixels(mask, tiles, symbols, count, pixels)"},
     {"fill", native_fill, METH_VARARGS, "fill(frame, holes, height, width, cells)"},
     {"fill_bytes", native_fill_bytes, METH_VARARGS, "fill_bytes(height, width)"},
-    {"dense", native_dense, METH_VARARGS,
-     "dense(x, places, inputs, outputs, weight, (bias, scale, negative, low, high), kernel, out)"},
+    {"convolve", native_convolve, METH_VARARGS,
+     "convolve(x, (runs, length, outputs), weight, (bias, scale, negative, low, high), (rows, "
+     "columns, x_first, x_row, x_column, x_run, out_first, out_row, out_column), kernel, out)"},
     {NULL, NULL, 0, NULL},
 };
 

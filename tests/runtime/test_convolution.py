@@ -1,0 +1,268 @@
+"""Integer convolutions in C: every kernel gives what the formula says, for any size and input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from c3d_export import _native
+from c3d_export.runtime.hyperprior.convolution import Convolution
+from c3d_export.runtime.slices import Workers
+
+KERNELS = (0, 1, 2, 3)
+"""Portable, AVX2, AVX-512, AVX-512 VNNI; what a host lacks falls back to the one below."""
+
+Parts = dict[str, NDArray[Any]]
+
+
+def layer(shape: tuple[int, int, int, int], seed: int = 0, most: int = 32767) -> Parts:
+    """Any weights of int16: sums wrap around."""
+    rng = np.random.default_rng(seed)
+    outputs = shape[0]
+    scale = rng.uniform(1e-7, 2e-5, outputs).astype(np.float32)
+    return {
+        "weight": rng.integers(-most - 1, most + 1, shape).astype(np.int16),
+        "bias": rng.integers(-(2**31), 2**31, outputs).astype(np.int32),
+        "scale": scale,
+        "negative": (scale * np.float32(0.01)).astype(np.float32),
+        "low": np.full(outputs, -300, np.float32),
+        "high": np.arange(500, 500 + outputs).astype(np.float32),
+    }
+
+
+def pixels(height: int, width: int, channels: int, seed: int = 1) -> NDArray[np.int16]:
+    rng = np.random.default_rng(seed)
+    return rng.integers(-32768, 32768, (height, width, channels)).astype(np.int16)
+
+
+def scaled(parts: Parts, total: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The formula behind the sums; int32 wraps around."""
+    single = (total + parts["bias"]).astype(np.int32).astype(np.float32)
+    value = np.maximum(single * parts["scale"], single * parts["negative"])
+    return np.rint(value).clip(parts["low"], parts["high"]).astype(np.int64)
+
+
+def plain(
+    parts: Parts, x: NDArray[np.int16], sides: tuple[int, int, int, int]
+) -> NDArray[np.int64]:
+    """Products tap by tap. sides: zeros at top, left, bottom and right."""
+    weight = parts["weight"].astype(np.int64)
+    wide = np.pad(x.astype(np.int64), (sides[::2], sides[1::2], (0, 0)))
+    _, kh, kw, _ = weight.shape
+    rows, columns = wide.shape[0] - kh + 1, wide.shape[1] - kw + 1
+    total = np.zeros((rows, columns, len(weight)), np.int64)
+    for r in range(kh):
+        for c in range(kw):
+            total += wide[r : r + rows, c : c + columns] @ weight[:, r, c].T
+    return scaled(parts, total)
+
+
+def spread(
+    parts: Parts, x: NDArray[np.int16], stride: int, padding: int, more: int
+) -> NDArray[np.int64]:
+    """Transposed: each input is laid down with the whole kernel."""
+    weight = parts["weight"].astype(np.int64)
+    _, kh, kw, _ = weight.shape
+    height, width = ((n - 1) * stride + k + more for n, k in zip(x.shape, (kh, kw), strict=False))
+    total = np.zeros((height, width, len(weight)), np.int64)
+    rows, columns = stride * (x.shape[0] - 1) + 1, stride * (x.shape[1] - 1) + 1
+    for r in range(kh):
+        for c in range(kw):
+            given = x.astype(np.int64) @ weight[:, r, c].T
+            total[r : r + rows : stride, c : c + columns : stride] += given
+    inner = slice(padding, -padding or None)
+    return scaled(parts, total[inner, inner])
+
+
+PLAIN = [
+    ((96, 3, 3, 6), (5, 9), (1, 1, 1, 1)),
+    ((49, 3, 3, 7), (4, 4), (1, 1, 1, 1)),
+    ((1, 2, 3, 5), (6, 7), (0, 0, 0, 0)),
+    ((17, 1, 3, 2), (3, 11), (0, 0, 0, 0)),
+    ((33, 1, 1, 1), (1, 1), (0, 0, 0, 0)),
+    ((80, 5, 5, 3), (3, 2), (2, 2, 2, 2)),
+    ((5, 2, 2, 4), (3, 3), (1, 0, 0, 2)),
+]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("shape", "size", "sides"), PLAIN)
+def test_plain_convolutions(
+    kernel: int,
+    shape: tuple[int, int, int, int],
+    size: tuple[int, int],
+    sides: tuple[int, int, int, int],
+) -> None:
+    parts, x = layer(shape), pixels(*size, shape[3])
+    got = Convolution(**parts, padding=sides, kernel=kernel)(x)
+    assert got.dtype == np.int16
+    assert np.array_equal(got, plain(parts, x, sides))
+    assert len(np.unique(got)) > 1 or got.size < 50
+
+
+SPREAD = [
+    ((50, 5, 5, 4), (4, 6), 2, 2, 1),
+    ((3, 5, 5, 3), (1, 1), 2, 2, 1),
+    ((16, 4, 4, 2), (3, 5), 2, 1, 0),
+    ((20, 5, 3, 5), (2, 3), 3, 1, 2),
+    ((7, 3, 3, 2), (2, 2), 1, 1, 0),
+]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("shape", "size", "stride", "padding", "more"), SPREAD)
+def test_transposed_convolutions(
+    kernel: int,
+    shape: tuple[int, int, int, int],
+    size: tuple[int, int],
+    stride: int,
+    padding: int,
+    more: int,
+) -> None:
+    parts, x = layer(shape), pixels(*size, shape[3])
+    geometry: dict[str, Any] = {"stride": stride, "padding": padding, "output_padding": more}
+    got = Convolution(**parts, transposed=True, **geometry, kernel=kernel)(x)
+    assert np.array_equal(got, spread(parts, x, stride, padding, more))
+    assert len(np.unique(got)) > 1
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_extreme_products_wrap_around(kernel: int) -> None:
+    """A pair of them is 2^31, which no int32 holds."""
+    parts = layer((20, 3, 3, 64))
+    parts["weight"][:] = -32768
+    x = np.full((3, 3, 64), -32768, np.int16)
+    got = Convolution(**parts, padding=1, kernel=kernel)(x)
+    assert np.array_equal(got, plain(parts, x, (1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_outputs_beyond_int16_are_int32(kernel: int) -> None:
+    parts = layer((18, 3, 3, 8))
+    parts |= {"scale": np.full(18, 1e-3, np.float32), "high": np.full(18, 65535, np.float32)}
+    x = pixels(5, 5, 8)
+    got = Convolution(**parts, padding=1, kernel=kernel)(x)
+    assert got.dtype == np.int32
+    assert got.max() > 32767
+    assert np.array_equal(got, plain(parts, x, (1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_share_the_rows(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("c3d_export.runtime.hyperprior.convolution.LEAST_WORK", 1)
+    parts, x = layer((40, 5, 5, 6)), pixels(5, 4, 6)
+    up: dict[str, Any] = {"transposed": True, "stride": 2, "padding": 2, "output_padding": 1}
+    for geometry in (up, {"padding": 2}):
+        one = Convolution(**parts, **geometry)
+        many = Convolution(**parts, **geometry, workers=Workers(threads))
+        assert np.array_equal(one(x), many(x))
+
+
+def test_inputs_that_are_no_contiguous_int16_array() -> None:
+    parts, x = layer((4, 1, 1, 4)), pixels(6, 8, 4)
+    convolution = Convolution(**parts)
+    cut = x[::2, 1:-1]
+    assert np.array_equal(convolution(cut), plain(parts, cut, (0, 0, 0, 0)))
+    for wrong in (x[..., :3], x[0], x.astype(np.float32), x.astype(np.int32)):
+        with pytest.raises(ValueError, match="4 channels wanted"):
+            convolution(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="too small"):
+        Convolution(**layer((1, 3, 3, 1)))(pixels(2, 5, 1))
+
+
+def test_the_largest_total_is_reached_and_not_passed() -> None:
+    parts = layer((6, 5, 5, 3), most=300)
+    parts["bias"] = parts["bias"] // 2**20
+    magnitude = np.array([5, 70, 900])
+    for geometry in ({"padding": 2}, {"transposed": True, "stride": 2, "padding": 2}):
+        convolution = Convolution(**parts, **geometry)
+        taps = np.abs(parts["weight"].astype(np.int64))
+        sets = [taps] if "stride" not in geometry else [
+            taps[:, r::2, c::2] for r in (0, 1) for c in (0, 1)
+        ]  # fmt: skip
+        sums = [t.sum((1, 2)) @ magnitude + np.abs(parts["bias"].astype(np.int64)) for t in sets]
+        assert convolution.largest_total(magnitude) == np.max(sums)
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "weights of float": {"weight": np.zeros((4, 3, 3, 2), np.float32)},
+    "no channels": {"weight": np.zeros((4, 3, 3, 0), np.int16)},
+    "other outputs": {"weight": np.zeros((5, 3, 3, 2), np.int16)},
+    "another axis": {"weight": np.zeros((4, 3, 2), np.int16)},
+    "short bias": {"bias": np.zeros(3, np.int32)},
+    "long scale": {"scale": np.zeros(5, np.float32)},
+    "stride": {"stride": 2},
+    "no stride": {"stride": 0, "transposed": True},
+    "negative padding": {"padding": -1},
+    "output padding": {"output_padding": 1},
+    "stride beyond the kernel": {"transposed": True, "stride": 4},
+    "sides of transposed": {"transposed": True, "padding": (1, 1, 1, 1)},
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_what_is_no_convolution_is_refused(fault: str) -> None:
+    with pytest.raises(ValueError):
+        Convolution(**{**layer((4, 3, 3, 2)), **WRONG[fault]})
+
+
+def test_ranges_that_are_no_numbers_are_refused() -> None:
+    for value in (np.nan, np.inf, 1e9):
+        parts = layer((4, 1, 1, 2)) | {"high": np.full(4, value, np.float32)}
+        with pytest.raises(ValueError):
+            Convolution(**parts)(pixels(1, 1, 2))
+
+
+def test_scales_that_are_no_numbers_do_no_harm() -> None:
+    parts = layer((3, 1, 1, 2))
+    parts["scale"] = np.array([np.inf, np.nan, -np.inf], np.float32)
+    parts["bias"] = np.zeros(3, np.int32)
+    x = np.zeros((1, 1, 2), np.int16)
+    got = [Convolution(**parts, kernel=k)(x).tolist() for k in KERNELS]
+    assert got[0] == got[1] == got[2] == got[3] == [[[0, 0, 0]]]
+
+
+# x (rows 2, columns 3, 4 channels), one run of four, five outputs.
+SIZES, PLACES = (1, 4, 5), (2, 3, 0, 12, 4, 12, 0, 15, 5)
+
+
+def test_wrong_sizes_are_refused_before_anything_is_written() -> None:
+    parts = [np.zeros(16, np.int32), *(np.zeros(16, np.float32) for _ in range(4))]
+    x, weight = np.zeros(24, np.int16), np.zeros((2, 16, 2), np.int16)
+    out = np.zeros(30, np.int16)
+    _native.convolve(x, SIZES, weight, tuple(parts), PLACES, 3, out)
+    long, huge = (1, 6, 5), 1 << 62
+    changes = [(0, 3), (1, 4), (2, 1), (3, 13), (4, 5), (6, 1), (7, 16), (8, 6), (0, 0)]
+    changes += [(1, -1), (2, -1), (3, huge), (5, -12), (6, huge), (8, -1)]
+    at = [(*PLACES[:n], value, *PLACES[n + 1 :]) for n, value in changes]
+    nan = [*parts[:4], np.full(16, np.nan, np.float32)]
+    wide = [*parts[:4], np.full(16, 40000, np.float32)]
+    wrong: list[tuple[Any, ...]] = [(x, SIZES, weight, parts, places, 3, out) for places in at]
+    wrong += [
+        (x[:23], SIZES, weight, parts, PLACES, 3, out),
+        (x.astype(np.int32), SIZES, weight, parts, PLACES, 3, out),
+        (x, (2, 4, 5), weight, parts, PLACES, 3, out),
+        (x, (1, 3, 5), weight, parts, PLACES, 3, out),
+        (x, (1, 4, 0), weight, parts, PLACES, 3, out),
+        (x, (1, 4, 17), weight, parts, PLACES, 3, out),
+        (x, (1 << 19, 1 << 19, 5), weight, parts, PLACES, 3, out),
+        (x, long, weight, parts, PLACES, 3, out),
+        (x, SIZES, weight[:1], parts, PLACES, 3, out),
+        (x, SIZES, weight, [parts[0][:15], *parts[1:]], PLACES, 3, out),
+        (x, SIZES, weight, parts, PLACES, 4, out),
+        (x, SIZES, weight, parts, PLACES, -1, out),
+        (x, SIZES, weight, parts, PLACES, 3, out[:29]),
+        (x, SIZES, weight, parts, PLACES, 3, out.astype(np.int64)),
+        (x, SIZES, weight, nan, PLACES, 3, out),
+        (x, SIZES, weight, wide, PLACES, 3, out),
+        (x, SIZES, weight, parts, PLACES, 3, bytes(60)),
+    ]
+    before = out.copy()
+    for case in wrong:
+        with pytest.raises((ValueError, BufferError)):
+            _native.convolve(*case[:3], tuple(case[3]), *case[4:])
+    assert np.array_equal(out, before)
+    _native.convolve(x, SIZES, weight, tuple(wide), PLACES, 3, out.astype(np.int32))

@@ -1,0 +1,132 @@
+/* convolve(...) for Python. */
+#include "native_convolution.h"
+
+#include "native_arguments.h"
+
+typedef struct {
+    Py_ssize_t rows, columns, x_first, x_row, x_column, x_run, out_first, out_row, out_column;
+} positions;
+
+/* Far above what a frame of the codec's limit needs, so that sums of products fit into size_t. */
+static int counts_ok(const positions *at, Py_ssize_t runs, Py_ssize_t length, Py_ssize_t outputs)
+{
+    const Py_ssize_t counts[] = {at->rows, at->columns, runs, length, outputs};
+    const Py_ssize_t steps[] = {at->x_first, at->x_row,     at->x_column,  at->x_run,
+                                at->out_first, at->out_row, at->out_column};
+    for (int i = 0; i < 5; i++)
+        if (counts[i] < 1 || counts[i] > 1 << 20)
+            return 0;
+    for (int i = 0; i < 7; i++)
+        if (steps[i] < 0 || steps[i] > (Py_ssize_t)1 << 40)
+            return 0;
+    return runs * length <= 1 << 20 && length % 2 == 0;
+}
+
+/* Written so that what is no number fails. limits: of the type of the outputs. */
+static int ranges_ok(const float *low, const float *high, size_t count, float least, float most)
+{
+    for (size_t o = 0; o < count; o++)
+        if (!(low[o] >= least && low[o] <= high[o] && high[o] <= most))
+            return 0;
+    return 1;
+}
+
+/* A buffer of int16, or int32 where wide is not NULL, with at least `count` numbers. */
+static void *take_numbers(buffer_set *set, PyObject *object, size_t count, int *wide, const char *name)
+{
+    Py_buffer *view = &set->views[set->count];
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | (wide ? PyBUF_WRITABLE : 0)) < 0)
+        return NULL;
+    set->count++;
+    const size_t size = (size_t)view->itemsize;
+    if (!(size == 2 || (size == 4 && wide)) || (size_t)view->len / size < count) {
+        PyErr_Format(PyExc_ValueError, "%s has %zd bytes in items of %zu, %zu items expected", name,
+                     view->len, size, count);
+        return NULL;
+    }
+    if (wide)
+        *wide = size == 4;
+    return view->buf;
+}
+
+/* The numbers up to the last one that is touched. */
+static size_t span(Py_ssize_t first, const positions *at, Py_ssize_t row, Py_ssize_t column)
+{
+    return (size_t)first + (size_t)(at->rows - 1) * (size_t)row +
+           (size_t)(at->columns - 1) * (size_t)column;
+}
+
+static int take_layer(buffer_set *set, c3d_convolution_layer *layer, PyObject *weight,
+                      PyObject *const parts[5])
+{
+    static const char *const names[] = {"bias", "scale", "negative", "low", "high"};
+    const size_t padded = c3d_convolution_padded(layer->outputs);
+    const void *at[5] = {NULL};
+    layer->weight = take(set, weight, layer->runs * layer->length * padded * 2, 0, "weight");
+    int ok = layer->weight != NULL;
+    for (int i = 0; ok && i < 5; i++) {
+        at[i] = take(set, parts[i], padded * 4, 0, names[i]);
+        ok = at[i] != NULL;
+    }
+    layer->bias = at[0];
+    layer->scale = at[1];
+    layer->negative = at[2];
+    layer->low = at[3];
+    layer->high = at[4];
+    return ok;
+}
+
+static int run(c3d_convolution_layer *layer, PyObject *const objects[3], PyObject *const parts[5],
+               const positions *at, int most, buffer_set *set)
+{
+    const size_t runs = layer->runs, length = layer->length, outputs = layer->outputs;
+    const size_t seen = span(at->x_first, at, at->x_row, at->x_column) +
+                        (runs - 1) * (size_t)at->x_run + length;
+    const size_t made = span(at->out_first, at, at->out_row, at->out_column) + outputs;
+    int wide = 0;
+    const int16_t *x = take_numbers(set, objects[0], seen, NULL, "x");
+    void *out = x && take_layer(set, layer, objects[1], parts)
+                    ? take_numbers(set, objects[2], made, &wide, "out")
+                    : NULL;
+    if (!out)
+        return 0;
+    if (!ranges_ok(layer->low, layer->high, c3d_convolution_padded(outputs),
+                   wide ? -65535.0f : -32768.0f, wide ? 65535.0f : 32767.0f)) {
+        PyErr_SetString(PyExc_ValueError, "a range of outputs is wrong");
+        return 0;
+    }
+    const c3d_convolution_grid grid = {
+        (size_t)at->rows,  (size_t)at->columns, (size_t)at->x_row,     (size_t)at->x_column,
+        (size_t)at->x_run, (size_t)at->out_row, (size_t)at->out_column};
+    int16_t *narrow = wide ? NULL : (int16_t *)out + at->out_first;
+    int32_t *whole = wide ? (int32_t *)out + at->out_first : NULL;
+    Py_BEGIN_ALLOW_THREADS
+    c3d_convolve(layer, c3d_convolution_best((c3d_convolution_kernel)most), &grid, x + at->x_first,
+                 narrow, whole);
+    Py_END_ALLOW_THREADS
+    return 1;
+}
+
+PyObject *native_convolve(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *objects[3], *parts[5]; /* x, weight, out */
+    Py_ssize_t runs, length, outputs;
+    positions at;
+    int most;
+    if (!PyArg_ParseTuple(args, "O(nnn)O(OOOOO)(nnnnnnnnn)iO", &objects[0], &runs, &length,
+                          &outputs, &objects[1], &parts[0], &parts[1], &parts[2], &parts[3],
+                          &parts[4], &at.rows, &at.columns, &at.x_first, &at.x_row, &at.x_column,
+                          &at.x_run, &at.out_first, &at.out_row, &at.out_column, &most,
+                          &objects[2]))
+        return NULL;
+    if (!counts_ok(&at, runs, length, outputs) || most < C3D_CONVOLUTION_PORTABLE ||
+        most > C3D_CONVOLUTION_VNNI) {
+        PyErr_SetString(PyExc_ValueError, "a size or step is out of range, or no such kernel");
+        return NULL;
+    }
+    c3d_convolution_layer layer = {.runs = (size_t)runs, .length = (size_t)length,
+                                   .outputs = (size_t)outputs};
+    buffer_set set = {.count = 0};
+    return finish(&set, run(&layer, objects, parts, &at, most, &set));
+}
