@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import OptionError
+from .lookup import published_file
 from .output import note, print_json, print_table
 
 if TYPE_CHECKING:
@@ -23,15 +23,7 @@ MAX_CALIBRATION_FRAMES = 4
 
 def imported_model(workspace: Workspace, name: str) -> Path | None:
     """The file of an imported network of this name, None where there is none."""
-    try:
-        path = workspace.model(name) / "model.safetensors"
-    except OptionError:
-        return None
-    if not path.is_file():
-        return None
-    from ..train.checkpoint import load_checkpoint
-
-    return path if "family" in load_checkpoint(path).state else None
+    return published_file(workspace, name)
 
 
 def bundle_imported(

@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import MissingDataError, OptionError
-from .lookup import find_network, has_network, load_network, model_name
+from .lookup import find_network, has_network, load_network, model_name, published_file
 from .output import duration, note, print_json, progress
 from .overlay import as_coded, whole_option
+from .published_options import Published, is_published, train_options, tune_options
 from .schedule import Schedule, configs, schedule_options
 from .settings import find_workspace, model_option, shared
-from .train_published import (
-    Published,
-    Request,
-    is_published,
-    published_options,
-    run_published,
-)
+from .train_published import Request, train_published, tune_published
 from .train_sr import require_torch, train_sr
 from .train_sr_options import SR_ONLY, SrOptions, check_task, task_options
 
@@ -41,7 +36,7 @@ _TUNE_STEPS = 2_000
 @click.option("--games", metavar="A,B,C", help="Train for several; all that there are by default.")
 @click.option("--from", "source", metavar="NAME", help="Go on from this model of the workspace.")
 @whole_option
-@published_options
+@train_options
 @schedule_options(quantize_from=0.8, learning_rate=0.02)
 @shared()
 def train(
@@ -55,14 +50,14 @@ def train(
     **options: Any,
 ) -> None:
     """Train a new network, which starts as the transform codec (KLT) of the frames, or one of the
-    published (--model c2f-small), which starts from nothing.
+    published (--model c2f-small, mbt2018-mean), which starts from nothing.
 
     With --task sr train an up-scaler of frames that are coded at a lower resolution.
 
     \b
     Example: c3d-export train --model small --games supertuxkart,0ad --minutes 60
              c3d-export train --task sr --factor 2 --minutes 30
-             c3d-export train --model c2f-small --game 0ad --quality 6 --distortion ms-ssim
+             c3d-export train --model mbt2018-mean --game 0ad --quality 4 --distortion ms-ssim
     """
     check_task(task)
     published = Published(**{name: options.pop(name) for name in Published.__annotations__})
@@ -80,7 +75,8 @@ def train(
     schedule.check()
     if is_published(size):
         chosen = _games(find_workspace(), game, games)
-        run_published(Request(size, tuple(chosen), source, published, schedule), _gather, as_json)
+        request = Request(size, tuple(chosen), source, published, schedule)
+        train_published(request, _gather, as_json)
         return
     published.check_absent()
     workspace, spec = find_workspace(), service.spec_of_size(size)
@@ -108,6 +104,7 @@ def train(
 @click.option("--game", required=True, metavar="NAME", help="The game to tune for.")
 @click.option("--from", "source", metavar="NAME", help="Start from this model of the workspace.")
 @whole_option
+@tune_options
 @schedule_options(quantize_from=0.0, learning_rate=0.01, decay="late")
 @shared()
 def finetune(
@@ -115,17 +112,33 @@ def finetune(
     game: str,
     source: str | None,
     whole_frames: bool,
+    quality: int | None,
+    distortion: str | None,
+    plan: str | None,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Tune a pruned or generic network for one game, simulating its integers.
+    """Tune a pruned or generic network for one game, simulating its integers; one of a published
+    family (imported, trained or pruned, by its name) in float, for one rate point.
 
     \b
     Example: c3d-export finetune --model small --game supertuxkart --minutes 30
+             c3d-export finetune --model mbt-pruned --game 0ad --steps 2000 -o 0ad-mbt
     """
     schedule = Schedule(**options)
     schedule.check()
-    workspace, name = find_workspace(), model_name(game, size)
+    workspace = find_workspace()
+    published = Published(quality=quality, distortion=distortion, plan=plan)
+    if published_file(workspace, size) is not None:
+        if source is not None:
+            raise OptionError(f"--from: not for published models; give --model {source} alone")
+        tune_published(size, game, out, published, schedule, _gather, as_json)
+        return
+    published.check_absent()
+    if out is not None:
+        raise OptionError("-o: only for published models; others are named after game and size")
+    name = model_name(game, size)
     frames = as_coded(workspace, _gather(workspace, [game]), whole_frames)
     if source is not None:
         origin, start = source, load_network(workspace, source)
