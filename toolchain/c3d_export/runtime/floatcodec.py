@@ -72,6 +72,10 @@ class FloatCodec(Codec):
     def synthesise(self, latents: Any, height: int, width: int) -> Frame:
         """The picture, float: a grey level more or less from host to host."""
 
+    @abstractmethod
+    def reopened(self, options: SessionOptions) -> Codec:
+        """The same codec with other options."""
+
     def encode(self, frame: Frame, quality: int | None = None, effort: int | None = None) -> bytes:
         """frame: uint8 (H, W, 3) RGB -> a `.c3s` stream. quality: 1 or None. effort: has no use
         here. Raises FrameShapeError, UnknownQualityError and OptionError."""
@@ -116,8 +120,7 @@ class FloatCodec(Codec):
         own = self.sessions.options
         if own.device == "cuda" or own.threads == 1:
             return self
-        options = replace(own, flavour=self.sessions.flavour, threads=1)
-        return type(self)(self.bundle, options)  # type: ignore[call-arg]
+        return self.reopened(replace(own, flavour=self.sessions.flavour, threads=1))
 
 
 MOST_DIFFERENCE: Final = 4

@@ -9,6 +9,7 @@ g_a, features and picture are float; side2 and side3 are integers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 
 from c3d_export import _arith
 
-from ...core.errors import LatentsChecksumError
-from ..bundle import Bundle
+from ...core.errors import BundleGraphError, LatentsChecksumError
+from ..bundle import TABLES, Bundle
 from ..floatcodec import FloatCodec
 from ..images import Frame
 from ..sessions import SessionOptions
-from ..slices import Part, SliceDecoder, encode_slices, slice_count
+from ..slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from ..stream import Stream
-from .bundle import LARGEST, has_z1
+from .bundle import FLAVOUR, LARGEST, has_z1
+from .level import Level
 from .prior import Bytes, Ints, Prior
 from .sessions import C2FSessions
 
@@ -87,12 +89,29 @@ class Decoded:
 class CoarseToFineCodec(FloatCodec):
     """The codec of a c2f bundle; safe to share by threads."""
 
-    def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, options: SessionOptions | None = None, *, native: bool = True
+    ) -> None:
+        """native: the levels in C where the device is cpu; else, as on GPUs, in ONNX Runtime
+        (`validate` compares both). Raises BundleMemberError, BundleGraphError and what sessions
+        raise."""
         options = options or SessionOptions(flavour="float")
-        super().__init__(bundle, options, C2FSessions(bundle, options))
+        native = native and options.device == "cpu"
         self.has_z1 = has_z1(bundle.manifest)
+        sides = {"side2": "z1", "side3": "z2"} if self.has_z1 else {"side3": "z2"}
+        graphs = [name for name, _ in bundle.graphs if name not in sides or not native]
+        super().__init__(bundle, options, C2FSessions(bundle, options, graphs))
+        # By their graph; a stopwatch may stand in their place.
+        self.native: dict[str, Callable[[Ints], tuple[Ints, Bytes, Ints]]] = {}
+        self._levels = [
+            _open_level(bundle, graph, z, self._workers) for graph, z in sides.items() if native
+        ]
+        self.native.update(zip(sides, self._levels, strict=False))
         self.prior = Prior(bundle.arrays["bins"], int(bundle.manifest["fraction"]))
         self._tables, self._top = self.tables_of(), self.tables_of("top_")
+
+    def reopened(self, options: SessionOptions) -> CoarseToFineCodec:
+        return CoarseToFineCodec(self.bundle, options, native=bool(self.native))
 
     def analyse(self, frame: Frame) -> C2FLatents:
         """The rounded latents of a frame, within their ranges."""
@@ -110,8 +129,18 @@ class CoarseToFineCodec(FloatCodec):
 
     def level(self, graph: str, z: Ints) -> tuple[NDArray[np.float32], Bytes, Ints]:
         """h, index of the scale, and mean of the level below. graph: side2 for z1, side3 for z2."""
+        if graph in self.native:
+            h, index, mean = self.native[graph](z)
+            return h.astype(np.float32), index, mean
         out = self.sessions.run(graph, {"z": z.astype(np.float32)})
-        return out["h"], out["index"].astype(np.uint8), out["mean"].astype(np.int16)
+        # A graph from outside might give anything.
+        index, mean = out["index"].clip(0, TABLES - 1), out["mean"].clip(-LARGEST, LARGEST)
+        return out["h"], index.astype(np.uint8), mean.astype(np.int16)
+
+    def use_kernel(self, kernel: int) -> None:
+        """Of the levels in C, for comparisons of one with another."""
+        for level in self._levels:
+            level.use_kernel(kernel)
 
     def side(self, graph: str, z: Ints) -> Side:
         """The same as tables and symbols."""
@@ -191,6 +220,20 @@ class CoarseToFineCodec(FloatCodec):
         limits = {"first": np.array(first), "last": np.array(last)}
         pixels: Frame = self.sessions.run("picture", {**made, **limits})["pixels"]
         return pixels[2 * (top - first) : 2 * (bottom - first)]
+
+
+def _open_level(bundle: Bundle, graph: str, latents: str, workers: Workers) -> Level:
+    """latents: z1 or z2. Raises BundleGraphError where sizes are not those of the manifest."""
+    low, high = (bundle.arrays[f"{latents}_{end}"].astype(np.int64) for end in ("low", "high"))
+    level = Level(bundle.graphs[graph, FLAVOUR], graph, np.maximum(-low, high), workers)
+    spec = bundle.manifest["spec"]
+    below = spec["latents"] if latents == "z2" else spec["fine"]["latents"]
+    if level.outputs != below:
+        raise BundleGraphError(
+            f"graph {graph} of the bundle has {level.outputs} outputs for {below} latents; get the"
+            " bundle again from its maker"
+        )
+    return level
 
 
 def _margins(size: int) -> tuple[int, int]:

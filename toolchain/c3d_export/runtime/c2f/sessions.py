@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..bundle import Bundle
 from ..providers import import_runtime, open_session
 from ..sessions import SessionOptions, Sessions
@@ -11,12 +13,17 @@ from .bundle import FLAVOUR
 class C2FSessions(Sessions):
     """As Sessions; the one flavour is float. Safe to share by threads."""
 
-    def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
+    def __init__(self, bundle: Bundle, options: SessionOptions, graphs: Sequence[str]) -> None:
+        """graphs: those that ONNX Runtime computes."""
         self.flavour, self.options = FLAVOUR, options
         ort = import_runtime()
         self._sessions = {
             graph: open_session(
-                ort, data, options.device, threads=options.threads, level=options.level
+                ort,
+                bundle.graphs[graph, FLAVOUR],
+                options.device,
+                threads=options.threads,
+                level=options.level,
             )
-            for (graph, flavour), data in bundle.graphs.items()
+            for graph in graphs
         }
