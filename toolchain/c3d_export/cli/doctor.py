@@ -213,12 +213,11 @@ def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
 def _known(bundle: Bundle, device: str, flavour: str) -> Finding:
     """Timed without the sessions: what a codec pays for the check when it is opened."""
     from ..runtime.codec import Codec
-    from ..runtime.hyperprior.codec import HyperpriorCodec
-    from ..runtime.hyperprior.known import check_known_answers as check_hyperprior
+    from ..runtime.families import check_family, family_codec
     from ..runtime.known import check_known_answers
     from ..runtime.sessions import SessionOptions
 
-    codec_of = HyperpriorCodec if bundle.family else Codec
+    codec_of = family_codec if bundle.family else Codec
 
     what = f"known answers, {device} {flavour}"
     opened: list[Codec] = []
@@ -228,8 +227,8 @@ def _known(bundle: Bundle, device: str, flavour: str) -> Finding:
         return ""
 
     def check() -> str:
-        if isinstance(opened[0], HyperpriorCodec):
-            check_hyperprior(opened[0])
+        if bundle.family:
+            check_family(opened[0])
         else:
             check_known_answers(opened[0])
         return f"{bundle.name} {bundle.id.hex()}: as exported"

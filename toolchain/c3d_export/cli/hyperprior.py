@@ -13,7 +13,7 @@ from .output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
-    from ..deploy.hyperprior.validate import HyperpriorReport
+    from ..deploy.floatreport import ExactnessReport
     from ..runtime.bundle import Bundle
     from ..runtime.images import Frame
 
@@ -32,21 +32,23 @@ def bundle_imported(
     """Writes the bundle after it opened and gave its known answers; what to say of it."""
     from ..core.atomic import write_bytes_atomic
     from ..deploy.bundle import Provenance
-    from ..deploy.hyperprior.bundle import build_bundle, export_network
-    from ..models.mbt.saving import load
+    from ..deploy.families import make_bundle
+    from ..models.saving import load
     from ..runtime.bundle import parse_bundle
-    from ..runtime.hyperprior.known import open_hyperprior
+    from ..runtime.families import open_family
     from ..runtime.sessions import SessionOptions
     from ..train.service import make_folder
 
-    network, state = load(source)
+    saved = load(source)
     few = frames[:: -(-len(frames) // MAX_CALIBRATION_FRAMES)]
     note(f"integers and tables from {len(few)} frames")
-    kept = {key: state[key] for key in ("name", "stage", "source", "steps") if key in state}
+    kept = {
+        key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state
+    }
     provenance = Provenance(name, game or "", licence, {"stages": [kept]})
-    data = build_bundle(export_network(network, few), provenance)
+    data = make_bundle(saved.network, few, provenance)
     bundle = parse_bundle(data)
-    open_hyperprior(bundle, SessionOptions(flavour="float"))
+    open_family(bundle, SessionOptions(flavour="float"))
     make_folder(path.parent)
     write_bytes_atomic(path, data)
     size = {"bundle": str(path), "bytes": len(data)}
@@ -55,9 +57,9 @@ def bundle_imported(
 
 def validate_bundle(bundle: Bundle, frames: Sequence[tuple[str, Frame]], as_json: bool) -> None:
     """Prints what was compared; raises BitMismatchError where an integer differs."""
-    from ..deploy.hyperprior.validate import validate_hyperprior
+    from ..deploy.families import validate_family
 
-    report = validate_hyperprior(bundle, frames)
+    report = validate_family(bundle, frames)
     if as_json:
         print_json(report.to_json())
     else:
@@ -65,10 +67,10 @@ def validate_bundle(bundle: Bundle, frames: Sequence[tuple[str, Frame]], as_json
     report.require_exact()
 
 
-def _show(report: HyperpriorReport) -> None:
+def _show(report: ExactnessReport) -> None:
     compared = sum(row.compared for row in report.integers)
     verdict = f"{report.differing} of {compared:,} integers differ from PyTorch's"
-    rows = [(r.subject, r.way, f"{r.compared:,}", r.differing) for r in report.integers]
+    rows = [(*key, f"{count:,}", off) for key, (count, off) in _by_way(report).items()]
     print_table(verdict, ("integers", "way", "compared", "differing"), rows)
     floats = [
         (r.subject, r.what, f"{r.largest:.3g}", f"{r.rms:.2g}", f"{r.differing_percent:.3f}")
@@ -77,3 +79,13 @@ def _show(report: HyperpriorReport) -> None:
     headers = ("float parts, not promised", "what", "largest", "rms", "differing %")
     print_table("difference from PyTorch's float", headers, floats)
     click.echo(f"{report.certificates} layers certified again from the bundle's weights")
+
+
+def _by_way(report: ExactnessReport) -> dict[tuple[str, str], tuple[int, int]]:
+    """Graph and way -> values compared and differing, over all frames and outputs."""
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for row in report.integers:
+        key = row.part.split(":")[0], row.way
+        count, off = sums.get(key, (0, 0))
+        sums[key] = count + row.compared, off + row.differing
+    return sums

@@ -23,7 +23,7 @@ from torch import nn
 
 from ...models.c2f.gdn import GDN
 from ...models.c2f.network import CoarseToFine
-from ...models.c2f.transforms import SLOPE, DepthToSpace, Down, Reconstruction, SpaceToDepth, Up
+from ...models.c2f.transforms import SLOPE, DepthToSpace, Down, SpaceToDepth, Up
 from ...quantize.post.c2f import EntropyPath, IntegerLevel
 from ...quantize.post.layer import IntegerLayer
 from ...runtime.c2f.patches import PLACES, REACH, STAGES, Piece, Place, pieces
@@ -118,7 +118,7 @@ def build_graphs(network: CoarseToFine, path: EntropyPath) -> dict[str, bytes]:
         "g_a": _analysis(network),
         **sides,
         "features": _features(network, path),
-        "picture": _picture(network.g_s[-1], network.reconstruction),
+        "picture": _picture(network),
     }
 
 
@@ -212,15 +212,15 @@ def _values(g: C2FGraph, name: str, level: IntegerLevel) -> str:
     return g.node("Mul", [x, g.constant(f"{name}.step", step)], f"{name}.value")
 
 
-def _picture(normalise: GDN, recon: Reconstruction) -> bytes:
-    g = C2FGraph("picture")
+def _picture(network: CoarseToFine) -> bytes:
+    g, recon = C2FGraph("picture"), network.reconstruction
     limits = [g.enter_rows(name) for name in ("first", "last")]
     axis = g.whole("rows", [2])
     y, side = (
         g.node("Slice", [g.enter_first(name), *limits, axis], f"{name}.band")
         for name in ("y", "side")
     )
-    y = g.float_layer("g_s.last", normalise, y)
+    y = g.float_layer("g_s.last", network.g_s[-1], y)
     trunk = g.concat([y, g.leaky(side, SLOPE)], "trunk")
     x = trunk
     for name in ("block1", "block2", "block3"):

@@ -12,8 +12,9 @@ rounding makes the index at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -37,21 +38,19 @@ MEAN_LARGEST: Final = 16383
 class IntegerPredictor(nn.Module):
     """`models.c2f.predictor.Predictor` in integers.
 
-    conv1, conv2, conv3: with the published 3x3 kernels, of which every kind and place uses the part
-    that meets no padding; a bound that holds for all taps holds for any of them. index, mean: 1x1
-    over what `dense` gives.
+    convs: conv1 to conv3, with the published 3x3 kernels, of which every kind and place uses the
+    part that meets no padding; a bound that holds for all taps holds for any of them. index, mean:
+    1x1 over what `dense` gives.
     """
 
     def __init__(
         self,
-        conv1: IntegerLayer,
-        conv2: IntegerLayer,
-        conv3: IntegerLayer,
+        convs: Sequence[IntegerLayer],
         index: IntegerLayer,
         mean: IntegerLayer,
     ) -> None:
         super().__init__()
-        self.conv1, self.conv2, self.conv3 = conv1, conv2, conv3
+        self.conv1, self.conv2, self.conv3 = convs
         self.index, self.mean = index, mean
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,14 +63,6 @@ class IntegerPredictor(nn.Module):
         layer = (self.conv1, self.conv2, self.conv3)[stage - 1]
         weight = kernel(layer.weight.double(), stage, place)
         return layer.requantised(F.conv2d(x.double(), weight, layer.bias.double()))
-
-
-class Coded(NamedTuple):
-    """h (B, features, 2h, 2w); index and mean of the level below, (B, n, 2h, 2w); all whole."""
-
-    h: Tensor
-    index: Tensor
-    mean: Tensor
 
 
 class IntegerLevel(nn.Module):
@@ -96,10 +87,12 @@ class IntegerLevel(nn.Module):
         h: Tensor = self.after(depth_to_space(self.before(z), 2))
         return h
 
-    def forward(self, z: Tensor) -> Coded:
-        """z: (B, z, h, w) whole."""
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """z: (B, z, h, w) whole -> h (B, features, 2h, 2w); index of the scale and mean of the
+        level below, (B, n, 2h, 2w); all whole."""
         h = self.h_s(z)
-        return Coded(h, *self.predictor(h))
+        index, mean = self.predictor(h)
+        return h, index, mean
 
     def named_layers(self) -> list[tuple[str, IntegerLayer]]:
         """By their names in the graph of this level."""

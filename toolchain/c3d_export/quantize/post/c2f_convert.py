@@ -68,7 +68,7 @@ def _level(
     h_s: HyperSynthesis, predictor: Predictor, zs: Sequence[Tensor], fraction: int
 ) -> IntegerLevel:
     layers = list(h_s)
-    chain, after = affines_of(nn.Sequential(*layers[:-2])), Affine(layers[-1])
+    chain, (after,) = (affines_of(nn.Sequential(*part)) for part in (layers[:-2], layers[-1:]))
     shuffled = []
     for z in zs:
         for affine in chain:
@@ -108,7 +108,7 @@ def _predictor(
     tables = even_grid(index.out_channels, step, 0, TABLES - 1)
     means = even_grid(mean.out_channels, 2.0**-fraction, -MEAN_LARGEST, MEAN_LARGEST)
     return IntegerPredictor(
-        *convs,
+        convs,
         integer_layer(Affine(index), of_heads, tables, LIMITS),
         integer_layer(Affine(mean), of_heads, means, LIMITS),
     )

@@ -27,6 +27,7 @@ SAMPLES: Final = 5
 """Rests of a range that its Gaussians are taken at."""
 
 Counts = NDArray[np.int64]
+Table = tuple[NDArray[np.uint32], NDArray[np.uint16]]
 
 
 def gaussian(mean: float, scale: float) -> NDArray[np.float64]:
@@ -43,7 +44,7 @@ def gaussian(mean: float, scale: float) -> NDArray[np.float64]:
 
 def predicted_tables(counts: Counts | None = None) -> TableBank:
     """counts: (256, 2 COUNT_RADIUS + 1) symbols seen under each table, or None."""
-    tables = []
+    tables: list[Table] = []
     for index, bins in zip(range(TABLES), BINS, strict=True):
         for number in range(bins):
             rests = (number + (np.arange(SAMPLES) + 0.5) / SAMPLES) / (2 * bins)
@@ -57,7 +58,7 @@ def predicted_tables(counts: Counts | None = None) -> TableBank:
 
 def top_tables(scales: NDArray[np.float64], counts: Counts | None = None) -> TableBank:
     """One for each channel of the coarsest latents, whose mean is 0; scales: (n,)."""
-    tables = []
+    tables: list[Table] = []
     for channel, scale in enumerate(scales):
         masses = gaussian(0.0, float(scale)) * PRIOR
         if counts is not None:

@@ -34,7 +34,8 @@ def known_latents(bundle: Bundle) -> C2FLatents:
         low, high = (a[f"{name}_{end}"].astype(np.int32) for end in ("low", "high"))
         scale = 2 if name == "z2" else 1
         noise = integer_noise((scale * ROWS, scale * COLUMNS, len(low)), seed).astype(np.int32)
-        return (low + noise * (high - low) // 255).astype(np.int16)
+        values: Ints = (low + noise * (high - low) // 255).astype(np.int16)
+        return values
 
     noise = integer_noise((4 * ROWS, 4 * COLUMNS, spec["latents"]), 1).astype(np.int16)
     z3 = np.where(noise < 192, (noise - 96) >> 6, noise - 224).astype(np.int16)

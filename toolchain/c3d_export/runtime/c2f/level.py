@@ -73,12 +73,12 @@ class Level:
     @property
     def features(self) -> int:
         """Channels of h."""
-        return self._after.outputs
+        return int(self._after.outputs)
 
     @property
     def outputs(self) -> int:
         """Channels of index and mean."""
-        return self._mean.outputs
+        return int(self._mean.outputs)
 
     def use_kernel(self, kernel: int = FASTEST) -> None:
         """For comparisons of one with another (`hyperprior/packing.py`)."""

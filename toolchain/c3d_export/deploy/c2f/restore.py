@@ -1,0 +1,107 @@
+"""From a bundle of a coarse-to-fine network back to PyTorch: integers, and float transforms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...core.errors import BundleGraphError
+from ...models.c2f.gdn import GDN, PEDESTAL
+from ...models.c2f.network import CoarseToFine, build_network
+from ...models.c2f.spec import C2FSpec
+from ...quantize.post.c2f import EntropyPath, IntegerLevel, IntegerPredictor
+from ...quantize.post.grid import Grid, joined
+from ...quantize.post.layer import IntegerChain, IntegerLayer
+from ...runtime.bundle import Bundle
+from ...runtime.c2f.bundle import has_z1
+from ...runtime.c2f.patches import PLACES
+from ..hyperprior.restore import Arrays, grid_of, initialisers, stored_layer
+
+_BEFORE = ("h_s.0", "h_s.1", "h_s.2")
+_AFTER = "h_s.3"
+
+
+def restore_path(bundle: Bundle) -> EntropyPath:
+    """The integer networks that the bundle's graphs are; raises BundleGraphError."""
+    try:
+        fine = _level(bundle, "side3", "z2")
+        coarse = _level(bundle, "side2", "z1") if has_z1(bundle.manifest) else None
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise BundleGraphError(f"a graph of the bundle is none of ours: {error}") from error
+    top = torch.ones(len(bundle.arrays["top_shapes"]))
+    return EntropyPath(fine, coarse, int(bundle.manifest["fraction"]), top)
+
+
+def _level(bundle: Bundle, graph: str, latents: str) -> IntegerLevel:
+    a, constants = bundle.arrays, initialisers(bundle, graph)
+    source = grid_of(a[f"{latents}_low"], a[f"{latents}_high"])
+    before: list[IntegerLayer] = []
+    for name in _BEFORE:
+        before.append(stored_layer(constants, name, source))
+        source = _made(before[-1])
+    # The four positions that one becomes are alike.
+    moved = Grid(*(t.reshape(4, -1)[0] for t in (source.step, source.low, source.high)))
+    after = stored_layer(constants, _AFTER, moved)
+    features = _made(after)
+    return IntegerLevel(
+        IntegerChain(before, source), after, features, _predictor(constants, features)
+    )
+
+
+def _predictor(constants: Arrays, source: Grid) -> IntegerPredictor:
+    layers = []
+    for stage in (1, 2, 3):
+        layers.append(stored_layer(constants, f"predictor.conv{stage}", source))
+        source = _made(layers[-1])
+    heads = joined([source] * len(PLACES))
+    index, mean = (stored_layer(constants, f"predictor.{n}", heads) for n in ("index", "mean"))
+    return IntegerPredictor(layers, index, mean)
+
+
+def _made(layer: IntegerLayer) -> Grid:
+    """Range of a layer's outputs."""
+    return grid_of(layer.low.numpy(), layer.high.numpy())
+
+
+@torch.no_grad()
+def restore_transforms(bundle: Bundle) -> CoarseToFine:
+    """g_a, h_a and synthesis as the bundle's graphs have them; the hyper-syntheses and predictors
+    are a fresh network's."""
+    spec = {k: v for k, v in bundle.manifest["spec"].items() if k != "qualities"}
+    network = build_network(C2FSpec.from_json(spec)).eval()
+    constants = {
+        name: value
+        for graph in ("g_a", "features", "picture")
+        for name, value in initialisers(bundle, graph).items()
+    }
+    parts = [(name, getattr(network, name)) for name in ("g_a", "h_a2", "h_a1", "g_s")]
+    for part, layers in [*parts, ("", network.reconstruction)]:
+        for name, layer in [] if layers is None else layers.named_children():
+            number = "last" if part == "g_s" and layer is network.g_s[-1] else name
+            _load(layer, f"{part}.{number}".lstrip("."), constants)
+    return network
+
+
+def steps(bundle: Bundle) -> dict[str, Tensor]:
+    """Units of the hyper-features h2 and h1, (1, features, 1, 1) each."""
+    constants = initialisers(bundle, "features")
+    names = ("h2", "h1") if has_z1(bundle.manifest) else ("h2",)
+    return {name: _tensor(constants[f"{name}.step"]) for name in names}
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.array(array))
+
+
+def _load(layer: nn.Module, name: str, constants: Arrays) -> None:
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        layer.weight.copy_(_tensor(constants[f"{name}.weight"]))
+        if layer.bias is not None:
+            layer.bias.copy_(_tensor(constants[f"{name}.bias"]))
+    elif isinstance(layer, GDN):
+        layer.beta.copy_((_tensor(constants[f"{name}.beta"]) + PEDESTAL).sqrt())
+        layer.gamma.copy_((_tensor(constants[f"{name}.gamma"])[:, :, 0, 0] + PEDESTAL).sqrt())
