@@ -53,6 +53,7 @@ def integer_convolution(
             bias.astype(np.int32),
             *scaling,
             transposed=transposed,
+            magnitude=magnitude,
             workers=workers,
             **geometry,
         )
