@@ -5,6 +5,13 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
+/* Unrolled loops keep their sums in registers. */
+#if defined(__clang__)
+#define C3D_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define C3D_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 /* Half of the positions and a group at a time, so that the sums fit into 16 registers. */
 C3D_INLINE __attribute__((target("avx2"))) void
 avx2_part(const c3d_tile *tile, size_t begin, size_t group, int32_t made[PLACES][BLOCK])
