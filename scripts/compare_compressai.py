@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from c3d_export.deploy.bundle import Provenance
 from c3d_export.deploy.hyperprior.bundle import as_tensor, export_network
@@ -36,24 +37,34 @@ from c3d_export.runtime.stream import parse_stream
 REPEATS = 5
 
 
+def spreads(m: int) -> torch.Tensor:
+    """(M,) standard deviations of latents: a few wide channels and many that are nearly always
+    zero, some .4 bpp."""
+    return (8.0 * 0.93 ** torch.arange(m)).clamp_min(0.03)
+
+
 def weights(name: str, frame: Frame) -> MeanScaleHyperprior:
-    """Random, with latents, hyper-latents and means of the size that trained ones have."""
+    """Random, with what time depends on as in trained ones: latents of few channels, scales that
+    fit them, means of half their size."""
     network = build_network(SPECS[name], seed=1).eval()
     m = network.spec.latents
-    context = network.spec.has_context
-    last = network.get_submodule("entropy_parameters.4" if context else "h_s.4")
+    last = network.get_submodule("entropy_parameters.4" if network.spec.has_context else "h_s.4")
     with torch.no_grad():
         x = as_tensor(frame[:256, :256])
-        for part, layer in (("g_a", network.g_a[6]), ("h_a", network.h_a[4])):
-            y = network.g_a(x)
-            wide = y if part == "g_a" else network.h_a(y)
-            layer.weight.mul_(3.0 / wide.std())
-            layer.bias.zero_()
+        scale_outputs(network.g_a[6], network.g_a(x), spreads(m))
+        scale_outputs(network.h_a[4], network.h_a(network.g_a(x)), spreads(network.spec.hyper))
         params = network(x)
-        last.weight[m:].mul_(2.0 / params.means.std())
-        last.weight[:m].mul_(1.0 / params.scales.std())
-        last.bias[:m].fill_(1.5)
+        wide = torch.cat([0.2 * spreads(m), 0.5 * spreads(m)])
+        scale_outputs(last, torch.cat([params.scales, params.means], 1), wide)
+        last.bias[:m] = spreads(m)
     return network
+
+
+def scale_outputs(layer: nn.Conv2d, seen: torch.Tensor, wanted: torch.Tensor) -> None:
+    """The layer's outputs get these standard deviations (O,), and mean 0."""
+    factor = wanted / seen.std((0, 2, 3)).clamp_min(1e-9)
+    layer.weight.mul_(factor[:, None, None, None])
+    layer.bias.copy_((layer.bias - seen.mean((0, 2, 3))) * factor)
 
 
 def theirs(architecture: str, network: MeanScaleHyperprior, frame: Frame, python: str) -> Any:

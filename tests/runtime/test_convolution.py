@@ -129,6 +129,81 @@ def test_transposed_convolutions(
     assert len(np.unique(got)) > 1
 
 
+def near_the_bounds(shape: tuple[int, int, int, int], seed: int = 0) -> tuple[Parts, Any]:
+    """Weights and magnitudes for which sums come near to 2^29, and 4 x 8191 to int16."""
+    rng = np.random.default_rng(seed)
+    parts = layer(shape, seed)
+    parts["weight"] = rng.integers(-3640, 3641, shape).astype(np.int16)
+    parts["weight"][:, :, :, 1:] //= 64
+    parts["bias"] = rng.integers(-(2**20), 2**20, shape[0]).astype(np.int32)
+    magnitude = np.full(shape[3], 100)
+    magnitude[0] = 8191
+    return parts, magnitude
+
+
+def extremes(magnitude: Any, height: int, width: int, seed: int = 2) -> NDArray[np.int16]:
+    """Half of them as large as they may be, with any sign."""
+    rng = np.random.default_rng(seed)
+    shape = (height, width, len(magnitude))
+    x = rng.integers(-magnitude, magnitude + 1, shape)
+    ends = magnitude * rng.choice([-1, 1], shape)
+    return np.where(rng.random(shape) < 0.5, ends, x).astype(np.int16)
+
+
+def products(convolution: Convolution) -> list[tuple[int, int] | None]:
+    return [phase.packed._products for phase in convolution._phases]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("taps", [(3, 3), (3, 2), (2, 3), (2, 2)])
+@pytest.mark.parametrize(("outputs", "channels"), [(5, 3), (48, 32), (65, 70)])
+def test_fewer_multiplications_give_the_same_sums(
+    kernel: int, taps: tuple[int, int], outputs: int, channels: int
+) -> None:
+    parts, magnitude = near_the_bounds((outputs, *taps, channels))
+    saving = Convolution(**parts, padding=1, magnitude=magnitude, kernel=kernel)
+    assert products(saving) == [(taps[0] + 1, taps[1] + 1)]
+    for height, width in ((1, 1), (4, 7), (7, 4), (9, 9)):
+        x = extremes(magnitude, height, width)
+        assert np.array_equal(saving(x), plain(parts, x, (1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_fewer_multiplications_of_transposed_convolutions(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("c3d_export.runtime.hyperprior.convolution.LEAST_WORK", 1)
+    parts, magnitude = near_the_bounds((20, 5, 5, 6))
+    geometry: dict[str, Any] = {"transposed": True, "stride": 2, "padding": 2, "output_padding": 1}
+    saving = Convolution(**parts, **geometry, magnitude=magnitude, workers=Workers(threads))
+    assert products(saving) == [(4, 4), (4, 3), (3, 4), (3, 3)]
+    for height, width in ((1, 1), (3, 5), (6, 2)):
+        x = extremes(magnitude, height, width)
+        assert np.array_equal(saving(x), spread(parts, x, 2, 2, 1))
+        assert np.array_equal(saving(x, (2 * height - 1, 3)), saving(x)[: 2 * height - 1, :3])
+
+
+def test_multiplications_are_not_saved_where_that_may_be_inexact() -> None:
+    parts, magnitude = near_the_bounds((4, 3, 3, 2))
+
+    def taken(**changed: Any) -> bool:
+        given = {"magnitude": magnitude, **changed}
+        return products(Convolution(**{**parts, **given})) != [None]
+
+    assert taken()
+    assert not taken(magnitude=None)
+    assert not taken(magnitude=magnitude + 1)  # 4 x 8192 is no int16
+    even = np.full((4, 3, 3, 2), 3641, np.int16)
+    assert not taken(weight=even)  # nor is 9 x 3641
+    even[..., 0], even[..., 1] = 3640, 0
+    sums = 9 * 3640 * 8191
+    assert taken(weight=even, bias=np.full(4, 2**29 - 1 - sums, np.int32))
+    assert not taken(weight=even, bias=np.full(4, 2**29 - sums, np.int32))
+    assert not taken(weight=np.ones((4, 3, 1, 2), np.int16))
+    with pytest.raises(ValueError, match="magnitudes of shape"):
+        taken(magnitude=magnitude[:1])
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_extreme_products_wrap_around(kernel: int) -> None:
     """A pair of them is 2^31, which no int32 holds."""
@@ -260,9 +335,36 @@ def test_wrong_sizes_are_refused_before_anything_is_written() -> None:
         (x, SIZES, weight, wide, PLACES, 3, out),
         (x, SIZES, weight, parts, PLACES, 3, bytes(60)),
     ]
+    wrong += [(*case, (3, 3)) for case in wrong[-3:]]
     before = out.copy()
     for case in wrong:
         with pytest.raises((ValueError, BufferError)):
             _native.convolve(*case[:3], tuple(case[3]), *case[4:])
     assert np.array_equal(out, before)
     _native.convolve(x, SIZES, weight, tuple(wide), PLACES, 3, out.astype(np.int32))
+
+
+def test_wrong_products_are_refused_before_anything_is_written() -> None:
+    """2 x 2 taps, so 3 x 3 products, for 3 x 3 outputs: 5 x 5 inputs are read, the last row and
+    column of which belong to outputs that are not wanted."""
+    parts = [np.zeros(16, np.int32), *(np.zeros(16, np.float32) for _ in range(4))]
+    x, weight, out = np.zeros(100, np.int16), np.zeros((9, 2, 16, 2), np.int16), np.zeros(45, "<i2")
+    sizes, places = (9, 4, 5), (3, 3, 0, 20, 4, 0, 0, 15, 5)
+    good: tuple[Any, ...] = (x, sizes, weight, tuple(parts), places, 3, out, (3, 3))
+    _native.winograd(*good)
+    wrong = {
+        0: [x[:99]],
+        1: [(8, 4, 5), (9, 3, 5), (9, 4, 17)],
+        2: [weight[:8]],
+        4: [(4, 3, *places[2:]), (*places[:4], 5, *places[5:]), (3, 3, 1, *places[3:])],
+        5: [4],
+        6: [out[:44]],
+        7: [(3, 4), (2, 3), (5, 3), (9, 1), (-3, -3)],
+    }
+    for at, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError):
+                _native.winograd(*good[:at], value, *good[at + 1 :])
+    with pytest.raises(ValueError):
+        _native.winograd(*good[:7])
+    assert not out.any()

@@ -158,3 +158,13 @@ def convolve(
     kernel: int,
     out: Array,
 ) -> None: ...
+def winograd(
+    x: Array,
+    sizes: tuple[int, int, int],
+    weight: Array,
+    parts: tuple[Array, Array, Array, Array, Array],
+    places: tuple[int, int, int, int, int, int, int, int, int],
+    kernel: int,
+    out: Array,
+    products: tuple[int, int],
+) -> None: ...

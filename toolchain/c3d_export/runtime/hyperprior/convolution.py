@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..slices import Workers
 from .packing import FASTEST, Floats, Ints, Packed, Scaling, Sums
+from .winograd import largest_sum, winograd_weight
 
 LEAST_WORK: Final = 4_000_000
 """Multiplications that a thread is woken for: some 20 microseconds."""
@@ -70,7 +71,9 @@ class Convolution:
     convolution as PyTorch defines it, and bias.
 
     Sums wrap around at 32 bits: `largest_total` says how far they are from that. For use by many
-    threads. kernel: which is used (`packing.py`), all give the same.
+    threads. kernel: which is used (`packing.py`), all give the same. Where magnitude is given and
+    the sums allow it, windows of two or three taps a side take fewer multiplications
+    (`winograd.py`), for the same numbers.
     """
 
     def __init__(
@@ -86,13 +89,15 @@ class Convolution:
         stride: int = 1,
         transposed: bool = False,
         output_padding: int = 0,
+        magnitude: NDArray[Any] | None = None,
         workers: Workers | None = None,
         kernel: int = FASTEST,
     ) -> None:
         """weight: (O, kh, kw, I) int16; bias: (O,) int32; the others (O,) float32, low and high
         whole numbers within +-65535. padding: of zeros, at all sides or (top, left, bottom, right).
         stride, output_padding: of transposed convolutions; with them padding is what is cut off, at
-        all sides. workers: threads that share the rows. Raises ValueError.
+        all sides. magnitude: (I,) the largest |input| that will ever come, None for any. workers:
+        threads that share the rows. Raises ValueError.
         """
         if weight.ndim != 4 or weight.dtype != np.int16 or 0 in weight.shape:
             raise ValueError(f"weights {weight.dtype} of shape {weight.shape}")
@@ -108,6 +113,9 @@ class Convolution:
         self._weight, self._bias = weight, np.asarray(bias, np.int64)
         self._scaling = Scaling(bias, scale, negative, low, high)
         self._workers, self.kernel, self._transposed = workers or Workers(1), kernel, transposed
+        self._magnitude = None if magnitude is None else np.asarray(magnitude, np.int64)
+        if self._magnitude is not None and self._magnitude.shape != (self.inputs,):
+            raise ValueError(f"magnitudes of shape {self._magnitude.shape}")
         self._phases = list(self._divided())
 
     def _axes(self, axis: int) -> list[_Axis]:
@@ -116,21 +124,24 @@ class Convolution:
         return _transposed(self._size[axis], self._stride, self._sides[axis])
 
     def _divided(self) -> Iterator[_Phase]:
-        even = np.pad(self._weight, ((0, 0), (0, 0), (0, 0), (0, self.inputs % 2)))
         for rows in self._axes(0):
             for columns in self._axes(1):
-                taps = even[:, rows.taps, columns.taps]
-                runs = taps.reshape(self.outputs, taps.shape[1], -1)
-                yield _Phase(rows, columns, Packed(runs, self._scaling))
+                yield _Phase(rows, columns, self._packed(self._weight[:, rows.taps, columns.taps]))
+
+    def _packed(self, taps: Ints) -> Packed:
+        products = None
+        if self._magnitude is not None:
+            sums = winograd_weight(taps, self._bias, self._magnitude)
+            if sums is not None:
+                taps, products = sums, (sums.shape[1], sums.shape[2])
+        even = np.pad(taps, ((0, 0), (0, 0), (0, 0), (0, self.inputs % 2)))
+        runs = taps.shape[1] if products is None else products[0] * products[1]
+        return Packed(even.reshape(self.outputs, runs, -1), self._scaling, products)
 
     def largest_total(self, magnitude: NDArray[Any]) -> int:
         """The largest |total|, or sum of some of its parts, for inputs up to magnitude (I,)."""
-        weight, most = np.abs(self._weight.astype(np.int64)), magnitude.astype(np.int64)
-        sums = [
-            weight[:, phase.rows.taps, phase.columns.taps].sum((1, 2)) @ most + abs(self._bias)
-            for phase in self._phases
-        ]
-        return int(np.max(sums))
+        parts = [self._weight[:, p.rows.taps, p.columns.taps] for p in self._phases]
+        return max(largest_sum(taps, self._bias, magnitude) for taps in parts)
 
     def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Of an input of this height and width; raises ValueError where nothing would come out."""
@@ -172,7 +183,10 @@ class Convolution:
         for axis, inside, outside in zip((0, 1), x.shape, shape, strict=False):
             axes = self._axes(axis)
             size = self._size[axis]
-            ends = [(outside - 1 - a.first) // self._stride + a.end(size) for a in axes]
+            # Two outputs are made at a time where multiplications are saved.
+            ends = [
+                (outside - 1 - a.first) // self._stride // 2 * 2 + 1 + a.end(size) for a in axes
+            ]
             edges.append((max(0, *(-a.begin for a in axes)), max(0, max(ends) - inside)))
         edges.append((0, self.inputs % 2))
         if any(sum(edge) for edge in edges):
@@ -189,7 +203,8 @@ class Convolution:
                 len(range(axis.first, size, stride))
                 for axis, size in zip((phase.rows, phase.columns), out.shape, strict=False)
             )
-            begin, end = rows * number // count, rows * (number + 1) // count
+            begin, end = (rows * n // count // 2 * 2 for n in (number, number + 1))
+            end = rows if number + 1 == count else end
             if begin == end or not columns:
                 continue
             top, left = corner[0] + phase.rows.begin + begin, corner[1] + phase.columns.begin

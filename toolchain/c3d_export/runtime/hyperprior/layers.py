@@ -49,12 +49,13 @@ class StoredLayer:
     ) -> Convolution:
         """geometry: as Convolution has it. taps: another kernel than the layer's own, over so many
         repeats of its input channels. Raises BundleGraphError where sums may pass int32."""
+        inputs = np.tile(self.inputs, repeats)
         try:
             weight = self.taps if taps is None else np.ascontiguousarray(taps)
-            layer = Convolution(weight, self.bias, *self.scaling, **geometry)
+            layer = Convolution(weight, self.bias, *self.scaling, magnitude=inputs, **geometry)
         except ValueError as error:
             raise _foreign(self.name, error) from error
-        if layer.largest_total(np.tile(self.inputs, repeats)) >= LARGEST_SUM:
+        if layer.largest_total(inputs) >= LARGEST_SUM:
             raise BundleGraphError(
                 f"layer {self.name} of the bundle may pass 32 bits; export it again from the float"
                 " network"

@@ -55,15 +55,21 @@ class Scaling:
 class Packed:
     """Weights that see `runs` runs of `length` numbers (even), and their scaling."""
 
-    def __init__(self, weight: Ints, scaling: Scaling) -> None:
-        """weight: (O, runs, length)."""
+    def __init__(
+        self, weight: Ints, scaling: Scaling, products: tuple[int, int] | None = None
+    ) -> None:
+        """weight: (O, runs, length). products: rows and columns of them, where weights are those of
+        `winograd.py`, and runs their number."""
         outputs, runs, length = weight.shape
         if outputs != scaling.outputs:
             raise ValueError(f"weights for {outputs} outputs, scales for {scaling.outputs}")
-        self._sizes, self._scaling = (runs, length, outputs), scaling
+        self._sizes, self._scaling, self._products = (runs, length, outputs), scaling, products
         self._weight = pack(weight.reshape(outputs, -1))
 
     def __call__(self, x: Ints, places: Places, kernel: int, out: NDArray[Any]) -> None:
         """x: contiguous. Writes into `out`, int16 or int32, contiguous."""
-        parts = self._scaling.parts
-        _native.convolve(x, self._sizes, self._weight, parts, places, kernel, out)
+        given = (x, self._sizes, self._weight, self._scaling.parts, places, kernel, out)
+        if self._products is None:
+            _native.convolve(*given)
+        else:
+            _native.winograd(*given, self._products)

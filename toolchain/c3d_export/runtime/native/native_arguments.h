@@ -74,5 +74,6 @@ PyObject *native_overlay_pixels(PyObject *self, PyObject *args);
 PyObject *native_fill(PyObject *self, PyObject *args);
 PyObject *native_fill_bytes(PyObject *self, PyObject *args);
 PyObject *native_convolve(PyObject *self, PyObject *args);
+PyObject *native_winograd(PyObject *self, PyObject *args);
 
 #endif

@@ -1,13 +1,13 @@
 /* Compiled with -ffp-contract=off: every kernel and compiler computes the same floats. */
 #include "native_convolution_tile.h"
+#include "native_winograd_tile.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAS_X86
 #endif
 
 /* Unsigned: what wraps around is defined. */
-void c3d_tile_portable(const c3d_tile *tile, const c3d_scaling *scaling,
-                       int32_t made[PLACES][BLOCK])
+static void portable_sums(const c3d_tile *tile, int32_t made[PLACES][BLOCK])
 {
     uint32_t totals[PLACES][BLOCK] = {{0}};
     const size_t lanes = tile->groups * LANES;
@@ -22,8 +22,28 @@ void c3d_tile_portable(const c3d_tile *tile, const c3d_scaling *scaling,
                         (uint32_t)(x0 * weight[2 * o]) + (uint32_t)(x1 * weight[2 * o + 1]);
             }
     memcpy(made, totals, sizeof totals);
-    c3d_scale_tile(tile, scaling, made);
 }
+
+static void portable_finish(const c3d_scaling *scaling, size_t count, const int32_t *sums,
+                            int16_t *narrow, int32_t *wide)
+{
+    c3d_finish_sums(scaling, count, sums, narrow, wide);
+}
+
+static void portable_spread(const c3d_winograd_shape *shape, const int16_t *x, size_t x_row,
+                            size_t channels, int16_t *v)
+{
+    c3d_winograd_spread(shape, x, x_row, channels, v);
+}
+
+static void portable_gather(const c3d_winograd_shape *shape, size_t place, size_t groups,
+                            int32_t made[][PLACES][BLOCK], int32_t sums[4][BLOCK])
+{
+    c3d_winograd_gather(shape, place, groups, made, sums);
+}
+
+const c3d_kernels c3d_kernels_portable = {portable_sums, portable_finish, portable_spread,
+                                          portable_gather};
 
 c3d_convolution_kernel c3d_convolution_best(c3d_convolution_kernel most)
 {
@@ -42,33 +62,24 @@ c3d_convolution_kernel c3d_convolution_best(c3d_convolution_kernel most)
     return C3D_CONVOLUTION_PORTABLE;
 }
 
-static c3d_tile_kernel *function_of(c3d_convolution_kernel kernel)
+const c3d_kernels *c3d_kernels_of(c3d_convolution_kernel kernel)
 {
 #ifdef HAS_X86
     if (kernel == C3D_CONVOLUTION_VNNI)
-        return c3d_tile_vnni;
+        return &c3d_kernels_vnni;
     if (kernel == C3D_CONVOLUTION_AVX512)
-        return c3d_tile_avx512;
+        return &c3d_kernels_avx512;
     if (kernel == C3D_CONVOLUTION_AVX2)
-        return c3d_tile_avx2;
+        return &c3d_kernels_avx2;
 #else
     (void)kernel;
 #endif
-    return c3d_tile_portable;
-}
-
-static void store(const int32_t *made, size_t count, int16_t *narrow, int32_t *wide)
-{
-    if (wide)
-        memcpy(wide, made, count * sizeof *wide);
-    else
-        for (size_t o = 0; o < count; o++)
-            narrow[o] = (int16_t)made[o];
+    return &c3d_kernels_portable;
 }
 
 /* All positions for one block of outputs, whose weights stay in the cache meanwhile. */
 static void convolve_block(const c3d_convolution_grid *grid, c3d_tile *tile,
-                           const c3d_scaling *scaling, c3d_tile_kernel *kernel, size_t count,
+                           const c3d_scaling *scaling, const c3d_kernels *kernels, size_t count,
                            const int16_t *x, int16_t *narrow, int32_t *wide)
 {
     int32_t made[PLACES][BLOCK];
@@ -82,9 +93,10 @@ static void convolve_block(const c3d_convolution_grid *grid, c3d_tile *tile,
             tile->x[p] = x + row * grid->x_row + column * grid->x_column;
             out[p] = row * grid->out_row + column * grid->out_column;
         }
-        kernel(tile, scaling, made);
+        kernels->sums(tile, made);
         for (size_t p = 0; p < tile->places; p++)
-            store(made[p], count, narrow ? narrow + out[p] : NULL, wide ? wide + out[p] : NULL);
+            kernels->finish(scaling, count, made[p], narrow ? narrow + out[p] : NULL,
+                            wide ? wide + out[p] : NULL);
     }
 }
 
@@ -96,12 +108,10 @@ void c3d_convolve(const c3d_convolution_layer *layer, c3d_convolution_kernel ker
     c3d_tile tile = {.runs = layer->runs, .run = grid->x_run, .pairs = layer->length / 2};
     for (size_t first = 0; first < layer->outputs; first += BLOCK) {
         const size_t left = layer->outputs - first, lanes = padded - first;
-        const c3d_scaling scaling = {layer->bias + first, layer->scale + first,
-                                     layer->negative + first, layer->low + first,
-                                     layer->high + first};
+        const c3d_scaling scaling = c3d_scaling_from(layer, first);
         tile.weight = layer->weight + first * layer->runs * layer->length;
         tile.groups = (lanes < BLOCK ? lanes : BLOCK) / LANES;
-        convolve_block(grid, &tile, &scaling, function_of(kernel), left < BLOCK ? left : BLOCK, x,
+        convolve_block(grid, &tile, &scaling, c3d_kernels_of(kernel), left < BLOCK ? left : BLOCK, x,
                        narrow ? narrow + first : NULL, wide ? wide + first : NULL);
     }
 }

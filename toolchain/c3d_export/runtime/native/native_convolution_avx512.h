@@ -3,58 +3,50 @@
 
 /* places and groups: constants, so that all sums are in registers. */
 C3D_INLINE __attribute__((target(TARGET))) void
-NAME(_part)(const c3d_tile *tile, size_t begin, const size_t places, const size_t groups,
+NAME(_part)(const c3d_tile *tile, const size_t places, const size_t groups,
             int32_t made[PLACES][BLOCK])
 {
     __m512i total[PLACES][3];
-#pragma GCC unroll 8
-    for (size_t p = 0; p < places; p++)
-#pragma GCC unroll 3
-        for (size_t g = 0; g < groups; g++)
+    C3D_UNROLL for (size_t p = 0; p < places; p++)
+        C3D_UNROLL for (size_t g = 0; g < groups; g++)
             total[p][g] = _mm512_setzero_si512();
     const int16_t *weight = tile->weight;
     for (size_t r = 0; r < tile->runs; r++) {
         const size_t first = r * tile->run, end = first + 2 * tile->pairs;
         for (size_t k = first; k < end; k += 2, weight += groups * 2 * LANES) {
             __m512i w[3];
-#pragma GCC unroll 3
-            for (size_t g = 0; g < groups; g++)
+            C3D_UNROLL for (size_t g = 0; g < groups; g++)
                 w[g] = _mm512_loadu_si512(weight + g * 2 * LANES);
-#pragma GCC unroll 8
-            for (size_t p = 0; p < places; p++) {
-                const __m512i both = _mm512_set1_epi32(c3d_pair_at(tile->x[begin + p] + k));
-#pragma GCC unroll 3
-                for (size_t g = 0; g < groups; g++)
+            C3D_UNROLL for (size_t p = 0; p < places; p++) {
+                const __m512i both = _mm512_set1_epi32(c3d_pair_at(tile->x[p] + k));
+                C3D_UNROLL for (size_t g = 0; g < groups; g++)
                     total[p][g] = DOT(total[p][g], both, w[g]);
             }
         }
     }
-#pragma GCC unroll 8
-    for (size_t p = 0; p < places; p++)
-#pragma GCC unroll 3
-        for (size_t g = 0; g < groups; g++)
-            _mm512_storeu_si512(&made[begin + p][g * LANES], total[p][g]);
+    C3D_UNROLL for (size_t p = 0; p < places; p++)
+        C3D_UNROLL for (size_t g = 0; g < groups; g++)
+            _mm512_storeu_si512(&made[p][g * LANES], total[p][g]);
 }
 
 /* A last tile of a few positions takes half a tile. */
-C3D_INLINE __attribute__((target(TARGET))) void NAME(_sums)(const c3d_tile *tile,
+C3D_INLINE __attribute__((target(TARGET))) void NAME(_half)(const c3d_tile *tile,
                                                            const size_t groups,
                                                            int32_t made[PLACES][BLOCK])
 {
     if (tile->places > PLACES / 2)
-        NAME(_part)(tile, 0, PLACES, groups, made);
+        NAME(_part)(tile, PLACES, groups, made);
     else
-        NAME(_part)(tile, 0, PLACES / 2, groups, made);
+        NAME(_part)(tile, PLACES / 2, groups, made);
 }
 
-__attribute__((target(TARGET))) void NAME()(const c3d_tile *tile, const c3d_scaling *scaling,
-                                           int32_t made[PLACES][BLOCK])
+static __attribute__((target(TARGET))) void NAME(_sums)(const c3d_tile *tile,
+                                                        int32_t made[PLACES][BLOCK])
 {
     if (tile->groups == 3)
-        NAME(_sums)(tile, 3, made);
+        NAME(_half)(tile, 3, made);
     else if (tile->groups == 2)
-        NAME(_sums)(tile, 2, made);
+        NAME(_half)(tile, 2, made);
     else
-        NAME(_sums)(tile, 1, made);
-    c3d_scale_tile(tile, scaling, made);
+        NAME(_half)(tile, 1, made);
 }

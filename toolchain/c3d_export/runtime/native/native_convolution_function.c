@@ -1,7 +1,9 @@
-/* convolve(...) for Python. */
-#include "native_convolution.h"
+/* convolve(...) and winograd(...) for Python. */
+#include "native_winograd.h"
 
 #include "native_arguments.h"
+
+#include <stdlib.h>
 
 typedef struct {
     Py_ssize_t rows, columns, x_first, x_row, x_column, x_run, out_first, out_row, out_column;
@@ -76,15 +78,46 @@ static int take_layer(buffer_set *set, c3d_convolution_layer *layer, PyObject *w
     return ok;
 }
 
-static int run(c3d_convolution_layer *layer, PyObject *const objects[3], PyObject *const parts[5],
-               const positions *at, int most, buffer_set *set)
+/* The numbers up to the last one that is read. */
+static size_t span_seen(const c3d_convolution_layer *layer, const c3d_winograd_shape *shape,
+                        const positions *at)
 {
-    const size_t runs = layer->runs, length = layer->length, outputs = layer->outputs;
-    const size_t seen = span(at->x_first, at, at->x_row, at->x_column) +
-                        (runs - 1) * (size_t)at->x_run + length;
+    if (!shape)
+        return span(at->x_first, at, at->x_row, at->x_column) +
+               (layer->runs - 1) * (size_t)at->x_run + layer->length;
+    const size_t row = ((size_t)at->rows + 1) / 2 * 2 + shape->rows - 3;
+    const size_t column = ((size_t)at->columns + 1) / 2 * 2 + shape->columns - 3;
+    return (size_t)at->x_first + row * (size_t)at->x_row + column * (size_t)at->x_column +
+           layer->length;
+}
+
+static int compute(const c3d_convolution_layer *layer, const c3d_winograd_shape *shape,
+                   const positions *at, int most, const int16_t *x, int16_t *narrow, int32_t *wide)
+{
+    const c3d_convolution_kernel kernel = c3d_convolution_best((c3d_convolution_kernel)most);
+    const c3d_convolution_grid grid = {
+        (size_t)at->rows,  (size_t)at->columns, (size_t)at->x_row,     (size_t)at->x_column,
+        (size_t)at->x_run, (size_t)at->out_row, (size_t)at->out_column};
+    if (!shape) {
+        c3d_convolve(layer, kernel, &grid, x, narrow, wide);
+        return 1;
+    }
+    int16_t *scratch = malloc(c3d_winograd_scratch(shape, layer->length));
+    if (!scratch)
+        return 0;
+    c3d_winograd(layer, shape, kernel, &grid, x, narrow, wide, scratch);
+    free(scratch);
+    return 1;
+}
+
+static int run(c3d_convolution_layer *layer, const c3d_winograd_shape *shape,
+               PyObject *const objects[3], PyObject *const parts[5], const positions *at, int most,
+               buffer_set *set)
+{
+    const size_t outputs = layer->outputs;
     const size_t made = span(at->out_first, at, at->out_row, at->out_column) + outputs;
     int wide = 0;
-    const int16_t *x = take_numbers(set, objects[0], seen, NULL, "x");
+    const int16_t *x = take_numbers(set, objects[0], span_seen(layer, shape, at), NULL, "x");
     void *out = x && take_layer(set, layer, objects[1], parts)
                     ? take_numbers(set, objects[2], made, &wide, "out")
                     : NULL;
@@ -95,38 +128,56 @@ static int run(c3d_convolution_layer *layer, PyObject *const objects[3], PyObjec
         PyErr_SetString(PyExc_ValueError, "a range of outputs is wrong");
         return 0;
     }
-    const c3d_convolution_grid grid = {
-        (size_t)at->rows,  (size_t)at->columns, (size_t)at->x_row,     (size_t)at->x_column,
-        (size_t)at->x_run, (size_t)at->out_row, (size_t)at->out_column};
     int16_t *narrow = wide ? NULL : (int16_t *)out + at->out_first;
     int32_t *whole = wide ? (int32_t *)out + at->out_first : NULL;
+    int done;
     Py_BEGIN_ALLOW_THREADS
-    c3d_convolve(layer, c3d_convolution_best((c3d_convolution_kernel)most), &grid, x + at->x_first,
-                 narrow, whole);
+    done = compute(layer, shape, at, most, x + at->x_first, narrow, whole);
     Py_END_ALLOW_THREADS
-    return 1;
+    if (!done)
+        PyErr_NoMemory();
+    return done;
 }
 
-PyObject *native_convolve(PyObject *self, PyObject *args)
+/* shape: NULL for convolve. */
+static PyObject *parse_and_run(PyObject *args, c3d_winograd_shape *shape)
 {
-    (void)self;
     PyObject *objects[3], *parts[5]; /* x, weight, out */
     Py_ssize_t runs, length, outputs;
     positions at;
-    int most;
-    if (!PyArg_ParseTuple(args, "O(nnn)O(OOOOO)(nnnnnnnnn)iO", &objects[0], &runs, &length,
+    int most, rows = 0, columns = 0;
+    if (!PyArg_ParseTuple(args, "O(nnn)O(OOOOO)(nnnnnnnnn)iO|(ii)", &objects[0], &runs, &length,
                           &outputs, &objects[1], &parts[0], &parts[1], &parts[2], &parts[3],
                           &parts[4], &at.rows, &at.columns, &at.x_first, &at.x_row, &at.x_column,
                           &at.x_run, &at.out_first, &at.out_row, &at.out_column, &most,
-                          &objects[2]))
+                          &objects[2], &rows, &columns))
         return NULL;
-    if (!counts_ok(&at, runs, length, outputs) || most < C3D_CONVOLUTION_PORTABLE ||
-        most > C3D_CONVOLUTION_VNNI) {
+    int ok = counts_ok(&at, runs, length, outputs) && most >= C3D_CONVOLUTION_PORTABLE &&
+             most <= C3D_CONVOLUTION_VNNI && (shape || (!rows && !columns));
+    if (shape) {
+        *shape = (c3d_winograd_shape){(size_t)rows, (size_t)columns};
+        ok = ok && (rows == 3 || rows == 4) && (columns == 3 || columns == 4) &&
+             runs == rows * columns && at.x_column == length;
+    }
+    if (!ok) {
         PyErr_SetString(PyExc_ValueError, "a size or step is out of range, or no such kernel");
         return NULL;
     }
     c3d_convolution_layer layer = {.runs = (size_t)runs, .length = (size_t)length,
                                    .outputs = (size_t)outputs};
     buffer_set set = {.count = 0};
-    return finish(&set, run(&layer, objects, parts, &at, most, &set));
+    return finish(&set, run(&layer, shape, objects, parts, &at, most, &set));
+}
+
+PyObject *native_convolve(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return parse_and_run(args, NULL);
+}
+
+PyObject *native_winograd(PyObject *self, PyObject *args)
+{
+    (void)self;
+    c3d_winograd_shape shape;
+    return parse_and_run(args, &shape);
 }

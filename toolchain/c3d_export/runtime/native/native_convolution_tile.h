@@ -1,12 +1,12 @@
 /* What kernels of convolutions have in common; internal.
  *
  * A kernel adds up a tile: up to C3D_CONVOLUTION_PLACES positions and one block of outputs, whose
- * sums stay in registers, and makes outputs of the sums.
+ * sums stay in registers.
  */
 #ifndef C3D_NATIVE_CONVOLUTION_TILE_H
 #define C3D_NATIVE_CONVOLUTION_TILE_H
 
-#include "native_convolution.h"
+#include "native_winograd.h"
 
 #include <string.h>
 
@@ -35,11 +35,22 @@ typedef struct {
     const float *scale, *negative, *low, *high;
 } c3d_scaling;
 
-/* Sums of a tile, and the outputs made of them. */
-typedef void c3d_tile_kernel(const c3d_tile *tile, const c3d_scaling *scaling,
-                             int32_t made[PLACES][BLOCK]);
+/* The loops that take time, for one kind of processor; native_winograd.h says what the last two do.
+ * finish: `count` sums of one position become outputs, int16 or int32, whichever is not NULL. */
+typedef struct {
+    void (*sums)(const c3d_tile *tile, int32_t made[PLACES][BLOCK]);
+    void (*finish)(const c3d_scaling *scaling, size_t count, const int32_t *sums, int16_t *narrow,
+                   int32_t *wide);
+    void (*spread)(const c3d_winograd_shape *shape, const int16_t *x, size_t x_row,
+                   size_t channels, int16_t *v);
+    void (*gather)(const c3d_winograd_shape *shape, size_t place, size_t groups,
+                   int32_t made[][PLACES][BLOCK], int32_t sums[4][BLOCK]);
+} c3d_kernels;
 
-c3d_tile_kernel c3d_tile_portable, c3d_tile_avx2, c3d_tile_avx512, c3d_tile_vnni;
+extern const c3d_kernels c3d_kernels_portable, c3d_kernels_avx2, c3d_kernels_avx512,
+    c3d_kernels_vnni;
+
+const c3d_kernels *c3d_kernels_of(c3d_convolution_kernel kernel);
 
 /* For |x| < 2^22: adding a number whose last bit is one leaves no bits behind the point. */
 C3D_INLINE float c3d_round_even(float x)
@@ -48,33 +59,50 @@ C3D_INLINE float c3d_round_even(float x)
     return (x + shift) - shift;
 }
 
-C3D_INLINE void c3d_scale_sums(const c3d_scaling *scaling, size_t lanes, int32_t *sums)
+/* LANES outputs from number `first` on: loops of which a compiler makes whole vectors. */
+C3D_INLINE void c3d_scale_sums(const c3d_scaling *scaling, size_t first,
+                               const int32_t *restrict sums, int32_t *restrict made)
 {
-    const int32_t *bias = scaling->bias;
-    const float *scale = scaling->scale, *negative = scaling->negative;
-    const float *low = scaling->low, *high = scaling->high;
-    for (size_t o = 0; o < lanes; o++) {
+    const int32_t *restrict bias = scaling->bias + first;
+    const float *restrict scale = scaling->scale + first;
+    const float *restrict negative = scaling->negative + first;
+    const float *restrict low = scaling->low + first, *restrict high = scaling->high + first;
+    for (size_t o = 0; o < LANES; o++) {
         const float total = (float)(int32_t)((uint32_t)sums[o] + (uint32_t)bias[o]);
         const float a = total * scale[o], b = total * negative[o];
         float value = a > b ? a : b;
         /* Whole limits: clipping before rounding gives what clipping after it does. */
         value = value > low[o] ? value : low[o];
         value = value < high[o] ? value : high[o];
-        sums[o] = (int32_t)c3d_round_even(value);
+        made[o] = (int32_t)c3d_round_even(value);
     }
 }
 
-/* With constants for `lanes`, loops of which a compiler makes whole vectors. */
-C3D_INLINE void c3d_scale_tile(const c3d_tile *tile, const c3d_scaling *scaling,
-                               int32_t made[PLACES][BLOCK])
+C3D_INLINE void c3d_finish_sums(const c3d_scaling *scaling, size_t count, const int32_t *sums,
+                                int16_t *narrow, int32_t *wide)
 {
-    for (size_t p = 0; p < tile->places; p++)
-        for (size_t first = 0; first < tile->groups * LANES; first += LANES) {
-            const c3d_scaling here = {scaling->bias + first, scaling->scale + first,
-                                      scaling->negative + first, scaling->low + first,
-                                      scaling->high + first};
-            c3d_scale_sums(&here, LANES, made[p] + first);
-        }
+    for (size_t first = 0; first < count; first += LANES) {
+        const size_t here = count - first < LANES ? count - first : LANES;
+        int32_t made[LANES];
+        int16_t cut[LANES];
+        c3d_scale_sums(scaling, first, sums + first, made);
+        for (size_t o = 0; o < LANES; o++)
+            cut[o] = (int16_t)made[o];
+        if (wide)
+            memcpy(wide + first, made, here * sizeof *wide);
+        else if (here == LANES)
+            memcpy(narrow + first, cut, sizeof cut);
+        else
+            memcpy(narrow + first, cut, here * sizeof *narrow);
+    }
+}
+
+static inline c3d_scaling c3d_scaling_from(const c3d_convolution_layer *layer, size_t first)
+{
+    const c3d_scaling scaling = {layer->bias + first, layer->scale + first,
+                                 layer->negative + first, layer->low + first,
+                                 layer->high + first};
+    return scaling;
 }
 
 static inline int32_t c3d_pair_at(const int16_t *x)

@@ -1,8 +1,16 @@
 /* Compiled with -ffp-contract=off: every kernel and compiler computes the same floats. */
 #include "native_convolution_tile.h"
+#include "native_winograd_tile.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
+
+/* Unrolled loops keep their sums in registers. */
+#if defined(__clang__)
+#define C3D_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define C3D_UNROLL _Pragma("GCC unroll 8")
+#endif
 
 /* Half of the positions and a group at a time, so that the sums fit into 16 registers. */
 C3D_INLINE __attribute__((target("avx2"))) void
@@ -32,17 +40,16 @@ avx2_part(const c3d_tile *tile, size_t begin, size_t group, int32_t made[PLACES]
     }
 }
 
-__attribute__((target("avx2"))) void c3d_tile_avx2(const c3d_tile *tile, const c3d_scaling *scaling,
-                                                   int32_t made[PLACES][BLOCK])
+static __attribute__((target("avx2"))) void avx2_sums(const c3d_tile *tile,
+                                                      int32_t made[PLACES][BLOCK])
 {
     for (size_t begin = 0; begin < tile->places; begin += PLACES / 2)
         for (size_t group = 0; group < tile->groups; group++)
             avx2_part(tile, begin, group, made);
-    c3d_scale_tile(tile, scaling, made);
 }
 
 #define TARGET "avx512f,avx512bw"
-#define NAME(end) c3d_tile_avx512##end
+#define NAME(end) avx512##end
 #define DOT(sum, a, b) _mm512_add_epi32(sum, _mm512_madd_epi16(a, b))
 #include "native_convolution_avx512.h"
 #undef TARGET
@@ -50,7 +57,35 @@ __attribute__((target("avx2"))) void c3d_tile_avx2(const c3d_tile *tile, const c
 #undef DOT
 
 #define TARGET "avx512f,avx512bw,avx512vnni"
-#define NAME(end) c3d_tile_vnni##end
+#define NAME(end) vnni##end
 #define DOT(sum, a, b) _mm512_dpwssd_epi32(sum, a, b)
 #include "native_convolution_avx512.h"
+
+/* The loops that a compiler makes vectors of, for the vectors of these processors. */
+#define LOOPS(name, target_)                                                                   \
+    static __attribute__((target(target_))) void name##_finish(                                \
+        const c3d_scaling *scaling, size_t count, const int32_t *sums, int16_t *narrow,        \
+        int32_t *wide)                                                                         \
+    {                                                                                          \
+        c3d_finish_sums(scaling, count, sums, narrow, wide);                                   \
+    }                                                                                          \
+    static __attribute__((target(target_))) void name##_spread(                                \
+        const c3d_winograd_shape *shape, const int16_t *x, size_t x_row, size_t channels,      \
+        int16_t *v)                                                                            \
+    {                                                                                          \
+        c3d_winograd_spread(shape, x, x_row, channels, v);                                     \
+    }                                                                                          \
+    static __attribute__((target(target_))) void name##_gather(                                \
+        const c3d_winograd_shape *shape, size_t place, size_t groups,                          \
+        int32_t made[][PLACES][BLOCK], int32_t sums[4][BLOCK])                          \
+    {                                                                                          \
+        c3d_winograd_gather(shape, place, groups, made, sums);                                 \
+    }
+
+LOOPS(avx2, "avx2")
+LOOPS(avx512, "avx512f,avx512bw")
+
+const c3d_kernels c3d_kernels_avx2 = {avx2_sums, avx2_finish, avx2_spread, avx2_gather};
+const c3d_kernels c3d_kernels_avx512 = {avx512_sums, avx512_finish, avx512_spread, avx512_gather};
+const c3d_kernels c3d_kernels_vnni = {vnni_sums, avx512_finish, avx512_spread, avx512_gather};
 #endif

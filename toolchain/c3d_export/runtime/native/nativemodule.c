@@ -40,6 +40,8 @@ static PyMethodDef methods[] = {
     {"convolve", native_convolve, METH_VARARGS,
      "convolve(x, (runs, length, outputs), weight, (bias, scale, negative, low, high), (rows, "
      "columns, x_first, x_row, x_column, x_run, out_first, out_row, out_column), kernel, out)"},
+    {"winograd", native_winograd, METH_VARARGS,
+     "winograd(as convolve, (rows, columns)): runs and (rows, columns) are the products of a tile"},
     {NULL, NULL, 0, NULL},
 };
 
