@@ -5,7 +5,7 @@ gradient of a gate behind each channel, from its readers, on the loss that the n
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import torch
@@ -39,8 +39,10 @@ def taylor_importance(
     pools: list[Pool],
     objective: Objective,
     sampling: Sampling = DEFAULT,
+    report: Callable[[int], None] | None = None,
 ) -> Importance:
-    """On crops of these frames. The model and the random state are left as they were.
+    """On crops of these frames. The model and the random state are left as they were. report: gets
+    the number of batches that are done.
 
     Raises OptionError on a pool without frames and on crops that are too small.
     """
@@ -59,6 +61,8 @@ def taylor_importance(
             _backward(scaffold, frame, objective)
             for name, gate in _gates(model, groups).items():
                 scores[name] += gate.square() / sampling.batches
+            if report is not None:
+                report(step + 1)
     return _importance(TAYLOR, scores)
 
 
