@@ -14,7 +14,7 @@ from c3d_export.models.c2f.saving import load
 from c3d_export.models.c2f.spec import SIZES
 from c3d_export.models.mbt.spec import MbtSpec
 from c3d_export.models.saving import load as load_any
-from c3d_export.prune.c2f.widths import scaled, with_widths
+from c3d_export.prune.published.families import scaled, with_widths
 from c3d_export.runtime.images import write_image
 
 from .conftest import Run

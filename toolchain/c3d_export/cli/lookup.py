@@ -31,7 +31,9 @@ def find_network(workspace: Workspace, size: str, game: str | None) -> tuple[str
     from ..models.spec import SIZES
 
     if size not in SIZES:
-        raise OptionError(f"unknown model {size!r}; choose one of {', '.join(SIZES)}")
+        raise OptionError(
+            f"unknown model {size!r}: no model of {workspace.models}, nor one of {', '.join(SIZES)}"
+        )
     names = list(dict.fromkeys([model_name(game, size), model_name(None, size)]))
     for name in names:
         if has_network(workspace, name):

@@ -16,14 +16,14 @@ from c3d_export.core.errors import OptionError  # noqa: E402
 from c3d_export.models.c2f.network import CoarseToFine, Latents, build_network  # noqa: E402
 from c3d_export.models.c2f.saving import load, save  # noqa: E402
 from c3d_export.models.c2f.spec import SIZES, C2FSpec  # noqa: E402
-from c3d_export.prune.c2f.apply import prune_network, replay  # noqa: E402
-from c3d_export.prune.c2f.groups import Groups, groups_of  # noqa: E402
-from c3d_export.prune.c2f.importance import (  # noqa: E402
+from c3d_export.prune.importance import Importance, Sampling  # noqa: E402
+from c3d_export.prune.published.apply import prune_network, replay  # noqa: E402
+from c3d_export.prune.published.families import scaled, widths_of, with_widths  # noqa: E402
+from c3d_export.prune.published.groups import Groups, groups_of  # noqa: E402
+from c3d_export.prune.published.importance import (  # noqa: E402
     magnitude_importance,
     taylor_importance,
 )
-from c3d_export.prune.c2f.widths import scaled, widths_of, with_widths  # noqa: E402
-from c3d_export.prune.importance import Importance, Sampling  # noqa: E402
 from c3d_export.train.crops import Pool  # noqa: E402
 from c3d_export.train.objectives import Objective  # noqa: E402
 from c3d_export.train.staged import StagedConfig, StagedTrainer  # noqa: E402
