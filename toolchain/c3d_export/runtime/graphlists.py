@@ -55,8 +55,8 @@ def c2f_ports(has_z1: bool) -> Mapping[str, tuple[Ports, Ports]]:
 
 
 # Types of attributes, as ONNX numbers them, and the field that holds the value.
-INT, STRING, INTS = 2, 3, 7
-VALUE_FIELDS: Final = {INT: "i", STRING: "s", INTS: "ints"}
+REAL, INT, STRING, INTS = 1, 2, 3, 7
+VALUE_FIELDS: Final = {REAL: "f", INT: "i", STRING: "s", INTS: "ints"}
 
 Attributes = Mapping[bytes, int]
 Operators = Mapping[tuple[bytes, bytes], Attributes]
@@ -104,7 +104,11 @@ HYPERPRIOR_OPERATORS: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
     **{(name, b""): _NONE for name in (b"Add", b"Clip", b"Div", b"Max", b"Min", b"Mul")},
     **{(name, b""): _NONE for name in (b"Round", b"Sqrt", b"Sub")},
     (b"Cast", b""): {b"to": INT},
+    (b"Concat", b""): {b"axis": INT},
     (b"Conv", b""): _CONV,
+    (b"DepthToSpace", b""): {b"blocksize": INT},
+    (b"LeakyRelu", b""): {b"alpha": REAL},
+    (b"Slice", b""): _NONE,
     (b"ConvTranspose", b""): {
         b"kernel_shape": INTS,
         b"output_padding": INTS,
@@ -115,11 +119,8 @@ HYPERPRIOR_OPERATORS: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
 }
 
 C2F_OPERATORS: Final[Operators] = {
-    **HYPERPRIOR_OPERATORS,
-    (b"Concat", b""): {b"axis": INT},
-    (b"DepthToSpace", b""): {b"blocksize": INT},
+    **{key: form for key, form in HYPERPRIOR_OPERATORS.items() if key[0] != b"ConvTranspose"},
     (b"Pad", b""): _NONE,
-    (b"Slice", b""): _NONE,
     (b"SpaceToDepth", b""): {b"blocksize": INT},
 }
 
@@ -145,6 +146,7 @@ ATTRIBUTE = message(
     "an attribute",
     integers={"i": 3, "ints": 8, "type": 20},
     texts={"name": 1, "s": 4},
+    floats={"f": 2},
     refused={
         5: "a tensor",
         6: "a subgraph",

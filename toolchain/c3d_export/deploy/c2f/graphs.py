@@ -27,7 +27,7 @@ from ...models.c2f.transforms import SLOPE, DepthToSpace, Down, SpaceToDepth, Up
 from ...quantize.post.c2f import EntropyPath, IntegerLevel
 from ...quantize.post.layer import IntegerLayer
 from ...runtime.c2f.patches import PLACES, REACH, STAGES, Piece, Place, pieces
-from ..hyperprior.graphs import BYTE, FLOAT, PART_NAMES, Graph
+from ..floatgraph import BYTE, FLOAT, PART_NAMES, Graph
 
 END: Final = int(np.iinfo(np.int64).max)
 INT64: Final = TensorProto.INT64
@@ -35,15 +35,6 @@ INT64: Final = TensorProto.INT64
 
 class C2FGraph(Graph):
     """Adds what the layers of this family need."""
-
-    def whole(self, name: str, values: list[int]) -> str:
-        return self.constant(name, np.array(values, np.int64))
-
-    def slice(self, x: str, output: str, begin: list[int], end: list[int]) -> str:
-        """Of the last two axes."""
-        axes = self.whole("sides", [2, 3])
-        limits = (self.whole(_named(values), values) for values in (begin, end))
-        return self.node("Slice", [x, *limits, axes], output)
 
     def read(self, x: str, output: str, piece: Piece) -> str:
         """What a part of a kernel reads of a map."""
@@ -69,23 +60,11 @@ class C2FGraph(Graph):
         if isinstance(layer, SpaceToDepth | DepthToSpace):
             return self.node(type(layer).__name__, [x], f"{name}.moved", blocksize=2)
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            return self._float_convolution(name, layer, x)
+            # Their padding; of an up-sampling layer its row of zeros at the start and what is cut
+            # off there come to one row.
+            uneven = {"pads": [1, 1, 2, 2]} if isinstance(layer, Down) else {}
+            return self.affine(name, layer, x, **({"cut": 1} if isinstance(layer, Up) else uneven))
         raise TypeError(f"no ONNX form of {layer}")
-
-    def _float_convolution(self, name: str, layer: nn.Conv2d | nn.ConvTranspose2d, x: str) -> str:
-        assert layer.bias is not None
-        inputs = [x, self.constant(f"{name}.weight", layer.weight)]
-        inputs.append(self.constant(f"{name}.bias", layer.bias))
-        uneven, stride = isinstance(layer, Down | Up), int(layer.stride[0])
-        pads = [1, 1, 2, 2] if uneven else [int(layer.padding[0])] * 4
-        size = [int(n) for n in layer.kernel_size]
-        geometry = {"kernel_shape": size, "pads": pads, "strides": [stride] * 2}
-        if isinstance(layer, Up):
-            # Its row of zeros at the start and what is cut off there come to this.
-            return self.node(
-                "ConvTranspose", inputs, f"{name}.out", output_padding=[0, 0], **geometry
-            )
-        return self.node("Conv", inputs, f"{name}.out", **geometry)
 
     def float_layers(self, name: str, layers: Iterable[nn.Module], x: str) -> str:
         for number, layer in enumerate(layers):
@@ -156,7 +135,7 @@ def _side(name: str, level: IntegerLevel) -> bytes:
 def _predicted(g: C2FGraph, level: IntegerLevel, h: str) -> str:
     """What both heads read."""
     pads = [0, 0, REACH, REACH, 0, 0, REACH, REACH]
-    maps = {(0, 0): g.node("Pad", [h, g.whole("around", pads)], "padded")}
+    maps = {(0, 0): g.node("Pad", [h, g.whole(pads)], "padded")}
     for stage in STAGES:
         layer: IntegerLayer = getattr(level.predictor, f"conv{stage}")
         name = f"predictor.conv{stage}"
@@ -215,7 +194,7 @@ def _values(g: C2FGraph, name: str, level: IntegerLevel) -> str:
 def _picture(network: CoarseToFine) -> bytes:
     g, recon = C2FGraph("picture"), network.reconstruction
     limits = [g.enter_rows(name) for name in ("first", "last")]
-    axis = g.whole("rows", [2])
+    axis = g.whole([2])
     y, side = (
         g.node("Slice", [g.enter_first(name), *limits, axis], f"{name}.band")
         for name in ("y", "side")
@@ -232,7 +211,3 @@ def _picture(network: CoarseToFine) -> bytes:
     x = g.node("Clip", [g.node("Round", [x], "whole"), g.number(0), g.number(255)], "clipped")
     g.leave(x, "pixels", BYTE, 3)
     return g.serialised()
-
-
-def _named(values: list[int]) -> str:
-    return "at_" + "_".join("end" if v == END else str(v) for v in values)

@@ -21,7 +21,7 @@ from ...quantize.post.layer import Affine, IntegerChain, IntegerLayer
 from ...quantize.post.mbt import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.hyperprior.bundle import DENSE, FLAVOUR, LARGEST, has_context
-from .graphs import PART_NAMES
+from ..floatgraph import PART_NAMES
 
 Arrays = Mapping[str, NDArray[Any]]
 _HYPER_LAYERS = 3
