@@ -13,6 +13,7 @@ from ...models.c2f.predictor import Predictor, head_kernel, joined, maps_of, nex
 from ...models.c2f.transforms import SLOPE, HyperSynthesis
 from ...models.entropy import TABLES
 from ...models.layers import depth_to_space
+from ...runtime.c2f.bundle import MOST_FRACTION
 from ...runtime.c2f.patches import PLACES, STAGES
 from .c2f import (
     LATENT_LARGEST,
@@ -28,8 +29,6 @@ from .grid import joined as joined_grids
 from .layer import Affine, affines_of
 
 LIMITS: Final = IN_FLOAT32
-MOST_FRACTION: Final = 6
-"""Bits behind the point that a mean has at most."""
 HEADROOM: Final = 4.0
 """Means may be this many times larger than the latents of the calibration."""
 
