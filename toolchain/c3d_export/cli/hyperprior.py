@@ -29,7 +29,8 @@ def imported_model(workspace: Workspace, name: str) -> Path | None:
 def bundle_imported(
     source: Path, path: Path, name: str, game: str | None, licence: str, frames: Sequence[Frame]
 ) -> dict[str, Any]:
-    """Writes the bundle after it opened and gave its known answers; what to say of it."""
+    """Writes the bundle after it opened and gave its known answers; what to say of it. Raises
+    OptionError where there are no frames: all of them could not be read."""
     from ..core.atomic import write_bytes_atomic
     from ..deploy.bundle import Provenance
     from ..deploy.families import make_bundle
@@ -40,7 +41,7 @@ def bundle_imported(
     from ..train.service import make_folder
 
     saved = load(source)
-    few = frames[:: -(-len(frames) // MAX_CALIBRATION_FRAMES)]
+    few = frames[:: max(1, -(-len(frames) // MAX_CALIBRATION_FRAMES))]
     note(f"integers and tables from {len(few)} frames")
     kept = {
         key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state

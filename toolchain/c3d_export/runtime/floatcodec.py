@@ -28,6 +28,7 @@ from ..core.errors import (
 from .bundle import Bundle
 from .codec import Codec
 from .images import Frame, check_frame
+from .known import known_frame
 from .refine import EFFORTS
 from .sessions import Refusal, SessionOptions, Sessions
 from .slices import Workers
@@ -131,7 +132,8 @@ rounding may make one; a broken kernel is off by dozens."""
 def check_float_codec(
     codec: FloatCodec, answers: Callable[[], list[dict[str, Any]]], picture: Callable[[], Frame]
 ) -> None:
-    """Compares what this host computes with the manifest's known answers and the known frame.
+    """Compares what this host computes with the manifest's known answers and the known frame; a
+    frame is coded too, whose latents may differ from host to host.
 
     Raises KnownAnswerError where one differs, BundleManifestError where they are not complete, and
     BundleFormatError where the graphs do not run.
@@ -139,6 +141,7 @@ def check_float_codec(
     wanted = codec.bundle.manifest.get("known_answers")
     try:
         found, shown = answers(), picture()
+        codec.encode(known_frame())
     except (C3DError, MemoryError):
         raise
     except Exception as error:  # graphs that contradict the manifest fail in many places

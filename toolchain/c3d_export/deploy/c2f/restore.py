@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...core.errors import BundleGraphError
+from ...core.errors import BundleGraphError, BundleManifestError
 from ...models.c2f.gdn import GDN, PEDESTAL
 from ...models.c2f.network import CoarseToFine, build_network
 from ...models.c2f.spec import C2FSpec
@@ -27,11 +29,9 @@ _AFTER = "h_s.3"
 
 def restore_path(bundle: Bundle) -> EntropyPath:
     """The integer networks that the bundle's graphs are; raises BundleGraphError."""
-    try:
+    with _typed_errors():
         fine = _level(bundle, "side3", "z2")
         coarse = _level(bundle, "side2", "z1") if has_z1(bundle.manifest) else None
-    except (KeyError, ValueError, IndexError, RuntimeError) as error:
-        raise BundleGraphError(f"a graph of the bundle is none of ours: {error}") from error
     top = torch.ones(len(bundle.arrays["top_shapes"]))
     return EntropyPath(fine, coarse, int(bundle.manifest["fraction"]), top)
 
@@ -67,30 +67,54 @@ def _made(layer: IntegerLayer) -> Grid:
     return grid_of(layer.low.numpy(), layer.high.numpy())
 
 
-@torch.no_grad()
 def restore_transforms(bundle: Bundle) -> CoarseToFine:
     """g_a, h_a and synthesis as the bundle's graphs have them; the hyper-syntheses and predictors
-    are a fresh network's."""
-    spec = {k: v for k, v in bundle.manifest["spec"].items() if k != "qualities"}
-    network = build_network(C2FSpec.from_json(spec)).eval()
-    constants = {
-        name: value
-        for graph in ("g_a", "features", "picture")
-        for name, value in initialisers(bundle, graph).items()
-    }
-    parts = [(name, getattr(network, name)) for name in ("g_a", "h_a2", "h_a1", "g_s")]
-    for part, layers in [*parts, ("", network.reconstruction)]:
-        for name, layer in [] if layers is None else layers.named_children():
-            number = "last" if part == "g_s" and layer is network.g_s[-1] else name
-            _load(layer, f"{part}.{number}".lstrip("."), constants)
-    return network
+    have no weights. Raises BundleManifestError and BundleGraphError."""
+    network = _without_weights(bundle.manifest["spec"])
+    parts = {name: getattr(network, name) for name in ("g_a", "h_a2", "h_a1", "g_s")}
+    layers = {f"{part}.{name}": layer for part, inner in parts.items() if inner is not None
+              for name, layer in inner.named_children()}  # fmt: skip
+    layers["g_s.last"] = layers.pop(f"g_s.{len(network.g_s) - 1}")
+    layers |= dict(network.reconstruction.named_children())
+    with _typed_errors():
+        constants: dict[str, NDArray[Any]] = {}
+        for graph in ("g_a", "features", "picture"):
+            constants |= initialisers(bundle, graph)
+        for name, layer in layers.items():
+            _load(layer, name, constants)
+    return network.eval()
+
+
+def _without_weights(spec: dict[str, Any]) -> CoarseToFine:
+    """The network of a manifest's spec, of no memory: a hostile spec may ask for all that there
+    is."""
+    try:
+        widths = C2FSpec.from_json({k: v for k, v in spec.items() if k != "qualities"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleManifestError(
+            f"the manifest's widths are none of ours ({error}); get the bundle again from its maker"
+        ) from error
+    with torch.device("meta"):
+        return build_network(widths)
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
+    """What a graph of other constants raises, as BundleGraphError."""
+    try:
+        yield
+    except (KeyError, ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
+        raise BundleGraphError(
+            f"a graph of the bundle is none of ours ({error}); get the bundle again from its maker"
+        ) from error
 
 
 def steps(bundle: Bundle) -> dict[str, Tensor]:
-    """Units of the hyper-features h2 and h1, (1, features, 1, 1) each."""
-    constants = initialisers(bundle, "features")
+    """Units of the hyper-features h2 and h1, (1, features, 1, 1) each; raises BundleGraphError."""
     names = ("h2", "h1") if has_z1(bundle.manifest) else ("h2",)
-    return {name: _tensor(constants[f"{name}.step"]) for name in names}
+    with _typed_errors():
+        constants = initialisers(bundle, "features")
+        return {name: _tensor(constants[f"{name}.step"]) for name in names}
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
@@ -99,9 +123,18 @@ def _tensor(array: NDArray[Any]) -> Tensor:
 
 def _load(layer: nn.Module, name: str, constants: Arrays) -> None:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        layer.weight.copy_(_tensor(constants[f"{name}.weight"]))
-        if layer.bias is not None:
-            layer.bias.copy_(_tensor(constants[f"{name}.bias"]))
+        _set(layer, "weight", _tensor(constants[f"{name}.weight"]))
+        _set(layer, "bias", _tensor(constants[f"{name}.bias"]))
     elif isinstance(layer, GDN):
-        layer.beta.copy_((_tensor(constants[f"{name}.beta"]) + PEDESTAL).sqrt())
-        layer.gamma.copy_((_tensor(constants[f"{name}.gamma"])[:, :, 0, 0] + PEDESTAL).sqrt())
+        _set(layer, "beta", (_tensor(constants[f"{name}.beta"]) + PEDESTAL).sqrt())
+        _set(layer, "gamma", (_tensor(constants[f"{name}.gamma"])[:, :, 0, 0] + PEDESTAL).sqrt())
+
+
+def _set(layer: nn.Module, name: str, value: Tensor) -> None:
+    """A parameter in the place of one without memory; raises ValueError for another shape."""
+    wanted = getattr(layer, name)
+    if value.shape != wanted.shape or value.dtype != wanted.dtype:
+        raise ValueError(f"a {name} of shape {tuple(value.shape)}, {tuple(wanted.shape)} wanted")
+    if value.ndim == 4:
+        value = value.contiguous(memory_format=torch.channels_last)
+    setattr(layer, name, nn.Parameter(value, requires_grad=False))

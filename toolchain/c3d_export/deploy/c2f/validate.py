@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...core.errors import LatentsChecksumError
 from ...models.c2f.frames import from_network
+from ...models.c2f.network import CoarseToFine
 from ...quantize.post.c2f import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.c2f.codec import C2FLatents, CoarseToFineCodec, Decoded
@@ -52,7 +53,7 @@ def validate_c2f(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> Exactne
     report = ExactnessReport(check_certificates(bundle, path.certificates()))
     graphs = {way: _codec(bundle, *way, native=False) for way in WAYS}
     natives = {threads: _codec(bundle, "all", threads) for threads in THREADS}
-    plain = natives[1]
+    plain, network = natives[1], restore_transforms(bundle)
     cases = [("noise", known_latents(bundle))]
     cases += [(name, plain.analyse(frame)) for name, frame in frames]
     for subject, latents in cases:
@@ -62,7 +63,7 @@ def validate_c2f(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> Exactne
     for name, frame in [("known frame", known_frame()), *frames]:
         latents = plain.analyse(frame)
         report.integers.append(_stream(name, plain, frame, latents))
-        report.floats += _floats(name, bundle, plain, frame, latents)
+        report.floats += _floats(name, network, plain, frame, latents)
     return report
 
 
@@ -84,6 +85,7 @@ def _first(z: Ints) -> Tensor:
 def _level(
     subject: str, path: EntropyPath, graph: str, codecs: Codecs, z: Ints
 ) -> Iterator[IntegerRow]:
+    """Outputs of a level in every way, each against those of the integers in PyTorch."""
     graphs, natives = codecs
     wanted = [t[0].permute(1, 2, 0).numpy() for t in path.levels()[graph](_first(z))]
 
@@ -114,14 +116,14 @@ def _stream(name: str, codec: CoarseToFineCodec, frame: Frame, latents: C2FLaten
 
 @torch.no_grad()
 def _floats(
-    name: str, bundle: Bundle, codec: CoarseToFineCodec, frame: Frame, latents: C2FLatents
+    name: str, network: CoarseToFine, codec: CoarseToFineCodec, frame: Frame, latents: C2FLatents
 ) -> list[FloatRow]:
-    network = restore_transforms(bundle)
+    """How far ONNX Runtime's latents and pixels are from PyTorch's; network: the transforms."""
     height, width = frame.shape[:2]
     theirs = network.g_a(as_tensor(frame)).round()[0].permute(1, 2, 0).numpy()
     known = decoded(codec, latents)
     shown = codec.synthesise(known, height, width)
-    x_hat = network.reconstruct(_first(latents.z3), *_features(bundle, known))
+    x_hat = network.reconstruct(_first(latents.z3), *_features(codec.bundle, known))
     pixels = from_network(x_hat, height, width)[0].permute(1, 2, 0).numpy()
     return [
         float_row(name, "z3 (g_a), rounded", latents.z3, theirs),

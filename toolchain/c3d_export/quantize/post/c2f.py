@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ...models.c2f.predictor import dense, kernel
 from ...models.layers import depth_to_space
+from ...runtime.c2f.bundle import LARGEST
 from ...runtime.c2f.patches import Place
 from ..tables import table_scale
 from .certificate import SumCertificate, certify
@@ -29,9 +30,9 @@ from .convert import IN_FLOAT32
 from .grid import Grid
 from .layer import IntegerChain, IntegerLayer
 
-LATENT_LARGEST: Final = 16383
+LATENT_LARGEST: Final = LARGEST
 """Of rounded latents; with any mean a symbol still fits int16."""
-MEAN_LARGEST: Final = 16383
+MEAN_LARGEST: Final = LARGEST
 """Of a mean, in 1/2^fraction."""
 
 
@@ -66,7 +67,8 @@ class IntegerPredictor(nn.Module):
 
 
 class IntegerLevel(nn.Module):
-    """One level of the hyperprior. source: units (ones) and range of z; features: units of h."""
+    """One level of the hyperprior: h_s in two parts, before and after its shuffle, then the
+    predictor. source: units (ones) and range of z; features: units of h."""
 
     def __init__(
         self, before: IntegerChain, after: IntegerLayer, features: Grid, predictor: IntegerPredictor
@@ -107,7 +109,7 @@ class EntropyPath:
     """fine: z2 says how z3 is coded; coarse: z1 says it of z2, None where there is no z1.
 
     fraction: bits behind the point of means. top: standard deviations (n,) of the coarsest
-    latents, whose mean is 0. largest: of |z3|.
+    latents, whose mean is 0.
     """
 
     fine: IntegerLevel

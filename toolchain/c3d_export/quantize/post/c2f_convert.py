@@ -13,6 +13,7 @@ from ...models.c2f.predictor import Predictor, head_kernel, joined, maps_of, nex
 from ...models.c2f.transforms import SLOPE, HyperSynthesis
 from ...models.entropy import TABLES
 from ...models.layers import depth_to_space
+from ...runtime.c2f.bundle import MOST_FRACTION
 from ...runtime.c2f.patches import PLACES, STAGES
 from .c2f import (
     LATENT_LARGEST,
@@ -28,8 +29,6 @@ from .grid import joined as joined_grids
 from .layer import Affine, affines_of
 
 LIMITS: Final = IN_FLOAT32
-MOST_FRACTION: Final = 6
-"""Bits behind the point that a mean has at most."""
 HEADROOM: Final = 4.0
 """Means may be this many times larger than the latents of the calibration."""
 
@@ -57,11 +56,11 @@ def _fraction(known: Sequence[Latents]) -> int:
 
 
 def _range(zs: Sequence[Tensor]) -> Grid:
-    """Whole latents, over MARGIN times what was seen and one more."""
-    seen, most = observe(zs), float(LATENT_LARGEST)
-    low, high = ((MARGIN * edge).round() for edge in (seen.low, seen.high))
-    step = torch.ones_like(low)
-    return Grid(step, (low - 1).clamp(-most, -1), (high + 1).clamp(1, most))
+    """Whole latents, over MARGIN times the largest magnitude that was seen, and one more."""
+    seen = observe(zs)
+    largest = (MARGIN * torch.maximum(seen.low.abs(), seen.high.abs())).round() + 1
+    largest = largest.clamp_max(float(LATENT_LARGEST))
+    return Grid(torch.ones_like(largest), -largest, largest)
 
 
 def _level(
@@ -95,7 +94,7 @@ def _predictor(
         units.append(input_grid(following, observe(x for m in maps for x in m.values()), LIMITS))
     last = [joined(next_maps(m, STAGES[-1], source.layer)) for m in maps]
     mean, index = _head(source.mean), _head(source.log_scale)
-    of_heads = _head_grid(mean, index, last)
+    of_heads = _head_grid(mean, index, fraction, last)
     units.append(_shared(of_heads))
     convs = [
         integer_layer(Affine(source.convolution(s), SLOPE), units[s - 1], units[s], LIMITS)
@@ -124,11 +123,11 @@ def _head(linear: nn.Linear) -> nn.Conv2d:
     return conv
 
 
-def _head_grid(mean: nn.Conv2d, index: nn.Conv2d, last: Sequence[Tensor]) -> Grid:
+def _head_grid(mean: nn.Conv2d, index: nn.Conv2d, fraction: int, last: Sequence[Tensor]) -> Grid:
     """Units of the inputs (place, channel) of both heads; a channel has the same in all places."""
     both = nn.Conv2d(mean.in_channels, 1, 1, bias=False)
     step = table_of_log_scale()[1]
-    weights = torch.cat([index.weight / step, mean.weight * 2**MOST_FRACTION])
+    weights = torch.cat([index.weight / step, mean.weight * 2**fraction])
     both.weight = nn.Parameter(weights, requires_grad=False)
     grid = input_grid(Affine(both), observe(last), LIMITS)
     steps, low, high = (t.reshape(len(PLACES), -1) for t in (grid.step, grid.low, grid.high))

@@ -24,6 +24,7 @@ GRAPHS: Final = ("g_a", "side2", "side3", "features", "picture")
 LARGEST: Final = 16383
 """Of rounded latents, and of means in 1/2^fraction."""
 MOST_FRACTION: Final = 6
+"""Bits behind the point that a mean has at most."""
 MAX_WIDTH: Final = 8192
 KNOWN_SHAPE: Final = (72, 104, 3)
 

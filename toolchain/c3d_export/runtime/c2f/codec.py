@@ -70,10 +70,7 @@ class Side:
         """The inverse; raises LatentsChecksumError for what no encoder writes."""
         z = self.centre.astype(np.int32) + symbols * self.sign.astype(np.int32)
         if np.abs(z).max(initial=0) > LARGEST:
-            raise LatentsChecksumError(
-                "a latent of the stream is out of range: this host computes other numbers; run"
-                " c3d-export doctor"
-            )
+            raise _out_of_range()
         return z.astype(np.int16)
 
 
@@ -103,10 +100,10 @@ class CoarseToFineCodec(FloatCodec):
         super().__init__(bundle, options, C2FSessions(bundle, options, graphs))
         # By their graph; a stopwatch may stand in their place.
         self.native: dict[str, Callable[[Ints], tuple[Ints, Bytes, Ints]]] = {}
-        self._levels = [
-            _open_level(bundle, graph, z, self._workers) for graph, z in sides.items() if native
-        ]
-        self.native.update(zip(sides, self._levels, strict=False))
+        self._levels: dict[str, Level] = {}
+        if native:
+            self._levels = {g: _open_level(bundle, g, z, self._workers) for g, z in sides.items()}
+        self.native.update(self._levels)
         self.prior = Prior(bundle.arrays["bins"], int(bundle.manifest["fraction"]))
         self._tables, self._top = self.tables_of(), self.tables_of("top_")
 
@@ -114,11 +111,15 @@ class CoarseToFineCodec(FloatCodec):
         return CoarseToFineCodec(self.bundle, options, native=bool(self.native))
 
     def analyse(self, frame: Frame) -> C2FLatents:
-        """The rounded latents of a frame, within their ranges."""
+        """The rounded latents of a frame, within their ranges; raises BundleGraphError where g_a
+        does not make them."""
         rows, columns = (_margins(n) for n in frame.shape[:2])
         padded = np.pad(frame, (rows, columns, (0, 0)))
         out = self.sessions.run("g_a", {"pixels": padded})
         a = self.bundle.arrays
+        for name, shape in self._shapes(*frame.shape[:2]).items():
+            if out[name].shape != shape or np.isnan(out[name]).any():
+                raise _foreign(f"g_a of the bundle makes no latents {name} of shape {shape}")
         z3 = out["z3"].clip(-LARGEST, LARGEST).astype(np.int16)
         z2 = out["z2"].clip(a["z2_low"], a["z2_high"]).astype(np.int16)
         if not self.has_z1:
@@ -126,6 +127,16 @@ class CoarseToFineCodec(FloatCodec):
         return C2FLatents(z3, z2, out["z1"].clip(a["z1_low"], a["z1_high"]).astype(np.int16))
 
     latents_of = analyse
+
+    def _shapes(self, height: int, width: int) -> dict[str, tuple[int, int, int]]:
+        """Of the latents of a frame of this size."""
+        spec = self.bundle.manifest["spec"]
+        rows, columns = (-(-n // MULTIPLE) for n in (height, width))
+        shapes = {
+            "z3": (4 * rows, 4 * columns, spec["latents"]),
+            "z2": (2 * rows, 2 * columns, spec["fine"]["latents"]),
+        }
+        return shapes | ({"z1": (rows, columns, spec["coarse"]["latents"])} if self.has_z1 else {})
 
     def level(self, graph: str, z: Ints) -> tuple[NDArray[np.float32], Bytes, Ints]:
         """h, index of the scale, and mean of the level below. graph: side2 for z1, side3 for z2."""
@@ -139,7 +150,7 @@ class CoarseToFineCodec(FloatCodec):
 
     def use_kernel(self, kernel: int) -> None:
         """Of the levels in C, for comparisons of one with another."""
-        for level in self._levels:
+        for level in self._levels.values():
             level.use_kernel(kernel)
 
     def side(self, graph: str, z: Ints) -> Side:
@@ -174,29 +185,26 @@ class CoarseToFineCodec(FloatCodec):
 
     def pull(self, stream: Stream) -> Decoded:
         """Latents and hyper-features of a sound stream."""
-        header = stream.header
-        rows, columns = (-(-n // MULTIPLE) for n in (header.height, header.width))
-        spec = self.bundle.manifest["spec"]
+        shapes = self._shapes(stream.header.height, stream.header.width)
         decoder = SliceDecoder(self._tables, stream.slices, self._workers)
         z1, h1 = None, None
         if self.has_z1:
-            shape = (rows, columns, int(spec["coarse"]["latents"]))
-            z1 = self._within("z1", decoder.pull(_channels(shape), rows, self._top))
+            symbols = decoder.pull(_channels(shapes["z1"]), shapes["z1"][0], self._top)
+            z1 = self._within("z1", symbols)
             below = self.side("side2", z1)
             h1 = below.h
-            z2 = below.latents(decoder.pull(below.table, 2 * rows))
+            z2 = below.latents(decoder.pull(below.table, shapes["z2"][0]))
         else:
-            shape = (2 * rows, 2 * columns, int(spec["fine"]["latents"]))
-            z2 = decoder.pull(_channels(shape), 2 * rows, self._top)
+            z2 = decoder.pull(_channels(shapes["z2"]), shapes["z2"][0], self._top)
         said = self.side("side3", self._within("z2", z2))
-        z3 = said.latents(decoder.pull(said.table, 4 * rows))
+        z3 = said.latents(decoder.pull(said.table, shapes["z3"][0]))
         decoder.finish()
         return Decoded(C2FLatents(z3, z2, z1), said.h, h1)
 
     def _within(self, name: str, z: Ints) -> Ints:
         a = self.bundle.arrays
         if (z < a[f"{name}_low"]).any() or (z > a[f"{name}_high"]).any():
-            raise LatentsChecksumError(f"a latent {name} of the stream is out of range")
+            raise _out_of_range()
         return z
 
     def synthesise(self, latents: Decoded, height: int, width: int) -> Frame:
@@ -211,7 +219,10 @@ class CoarseToFineCodec(FloatCodec):
         bands = [self._band(made, *edges[i : i + 2]) for i in range(count)]
         (top, _), (left, _) = _margins(height), _margins(width)
         pixels = np.concatenate(bands) if count > 1 else bands[0]
-        return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+        shown = np.ascontiguousarray(pixels[top : top + height, left : left + width])
+        if shown.shape != (height, width, 3):
+            raise _foreign(f"the bundle makes a picture of shape {shown.shape}")
+        return shown
 
     def _band(self, made: dict[str, Any], top: int, bottom: int) -> Frame:
         """Pixels of some rows at half resolution."""
@@ -229,11 +240,19 @@ def _open_level(bundle: Bundle, graph: str, latents: str, workers: Workers) -> L
     spec = bundle.manifest["spec"]
     below = spec["latents"] if latents == "z2" else spec["fine"]["latents"]
     if level.outputs != below:
-        raise BundleGraphError(
-            f"graph {graph} of the bundle has {level.outputs} outputs for {below} latents; get the"
-            " bundle again from its maker"
-        )
+        raise _foreign(f"{graph} of the bundle has {level.outputs} outputs for {below} latents")
     return level
+
+
+def _out_of_range() -> LatentsChecksumError:
+    return LatentsChecksumError(
+        "a latent of the stream is out of range: this host computes other numbers; run c3d-export"
+        " doctor"
+    )
+
+
+def _foreign(fault: str) -> BundleGraphError:
+    return BundleGraphError(f"{fault}; get the bundle again from its maker")
 
 
 def _margins(size: int) -> tuple[int, int]:

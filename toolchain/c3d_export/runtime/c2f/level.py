@@ -12,7 +12,7 @@ from ..bundle import TABLES
 from ..graphtensors import Constants, graph_constants
 from ..hyperprior.convolution import Convolution
 from ..hyperprior.layers import StoredLayer, stored_layer
-from ..hyperprior.packing import FASTEST
+from ..hyperprior.packing import FASTEST, NARROW
 from ..slices import Workers
 from .bundle import LARGEST
 from .patches import PLACES, REACH, STAGES, Piece, Place, pieces
@@ -34,16 +34,16 @@ class Level:
         constants = graph_constants(graph, title)
         self._before = []
         for name in _BEFORE:
-            layer = stored_layer(constants, name, inputs)
+            layer = _level_layer(constants, name, inputs, 1)
             self._before.append(layer.convolution(workers=workers))
             inputs = layer.outputs
         if len(inputs) % 4:
-            raise BundleGraphError(f"graph {title} of the bundle does not shuffle groups of four")
-        after = stored_layer(constants, _AFTER, inputs.reshape(4, -1).max(0))
+            raise _foreign(f"graph {title} does not shuffle groups of four")
+        after = _level_layer(constants, _AFTER, inputs.reshape(4, -1).max(0), 3)
         self._after = after.convolution(padding=1, workers=workers)
         self._stages, inputs = self._patches(constants, after.outputs, workers)
         heads = [
-            stored_layer(constants, f"predictor.{name}", np.tile(inputs, len(PLACES)))
+            _level_layer(constants, f"predictor.{name}", np.tile(inputs, len(PLACES)), 1)
             for name in ("index", "mean")
         ]
         self._check_heads(*heads)
@@ -55,7 +55,7 @@ class Level:
         """The predictor's convolutions by stage and place; and what comes out of the last."""
         stages: dict[int, dict[Place, Convolution]] = {}
         for stage in STAGES:
-            layer = stored_layer(constants, f"predictor.conv{stage}", inputs)
+            layer = _level_layer(constants, f"predictor.conv{stage}", inputs, 3)
             stages[stage] = {
                 place: layer.convolution(_kernel(layer, parts), len(parts), workers=workers)
                 for place in PLACES
@@ -68,7 +68,7 @@ class Level:
         *_, low, high = index.scaling
         inside = low.min() >= 0 and high.max() < TABLES and mean.outputs.max() <= LARGEST
         if not inside or len(low) != len(mean.outputs):
-            raise BundleGraphError("indexes or means of the bundle's networks leave their range")
+            raise _foreign("indexes or means leave their range")
 
     @property
     def features(self) -> int:
@@ -97,6 +97,20 @@ class Level:
             maps = {p: layer(_read(maps, pieces(stage, p))) for p, layer in layers.items()}
         joined = np.concatenate([maps[place] for place in PLACES], 2)
         return h, self._index(joined).astype(np.uint8), self._mean(joined)
+
+
+def _foreign(fault: str) -> BundleGraphError:
+    return BundleGraphError(f"in the bundle {fault}; get it again from its maker")
+
+
+def _level_layer(constants: Constants, name: str, inputs: NDArray[Any], size: int) -> StoredLayer:
+    """A layer whose kernel has this size, and whose outputs another one may read as int16."""
+    layer = stored_layer(constants, name, inputs)
+    if layer.taps.shape[1:3] != (size, size):
+        raise _foreign(f"layer {name} has a kernel of another size than {size} x {size}")
+    if layer.outputs.max() > NARROW.max:
+        raise _foreign(f"layer {name} has outputs beyond {NARROW.max}")
+    return layer
 
 
 def _kernel(layer: StoredLayer, parts: list[Piece]) -> NDArray[np.int16]:

@@ -14,7 +14,8 @@ class C2FSessions(Sessions):
     """As Sessions; the one flavour is float. Safe to share by threads."""
 
     def __init__(self, bundle: Bundle, options: SessionOptions, graphs: Sequence[str]) -> None:
-        """graphs: those that ONNX Runtime computes."""
+        """graphs: those that ONNX Runtime computes. Raises OptionError and what sessions raise."""
+        options.resolved_flavour()
         self.flavour, self.options = FLAVOUR, options
         ort = import_runtime()
         self._sessions = {
