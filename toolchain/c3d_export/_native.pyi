@@ -168,3 +168,12 @@ def winograd(
     out: Array,
     products: tuple[int, int],
 ) -> None: ...
+def square(x: Array, count: int, shift: int, out: Array) -> None: ...
+def normalise(
+    x: Array,
+    norm: Array,
+    sizes: tuple[int, int],
+    parts: tuple[Array, Array, Array],
+    place: tuple[int, int],
+    out: Array,
+) -> None: ...

@@ -24,7 +24,7 @@ from .c2f import (
     table_of_log_scale,
 )
 from .convert import IN_FLOAT32, MARGIN, convert, input_grid, integer_layer
-from .grid import Grid, even_grid, observe
+from .grid import Grid, even_grid, observe, shared_units
 from .grid import joined as joined_grids
 from .layer import Affine, affines_of
 
@@ -42,7 +42,8 @@ def convert_entropy(network: CoarseToFine, frames: Sequence[Tensor]) -> EntropyP
     coarse = None
     if network.h_s1 is not None and network.predictor2 is not None:
         top = [z.z1 for z in known if z.z1 is not None]
-        coarse = _level(network.h_s1, network.predictor2, top, fraction)
+        # The reconstruction makes one channel of four of them.
+        coarse = _level(network.h_s1, network.predictor2, top, fraction, groups=4)
     return EntropyPath(fine, coarse, fraction, network.top().scale.detach().reshape(-1))
 
 
@@ -64,8 +65,13 @@ def _range(zs: Sequence[Tensor]) -> Grid:
 
 
 def _level(
-    h_s: HyperSynthesis, predictor: Predictor, zs: Sequence[Tensor], fraction: int
+    h_s: HyperSynthesis,
+    predictor: Predictor,
+    zs: Sequence[Tensor],
+    fraction: int,
+    groups: int = 1,
 ) -> IntegerLevel:
+    """groups: of h's channels, which get the same units."""
     layers = list(h_s)
     chain, (after,) = (affines_of(nn.Sequential(*part)) for part in (layers[:-2], layers[-1:]))
     shuffled = []
@@ -78,6 +84,7 @@ def _level(
     before = convert(chain, zs, _range(zs), joined_grids([middle] * 4))
     hs = [after(x) for x in shuffled]
     features = input_grid(Affine(predictor.conv1), observe(hs), LIMITS)
+    features = joined_grids([shared_units(features, groups)] * groups)
     last = integer_layer(after, middle, features, LIMITS)
     return IntegerLevel(before, last, features, _predictor(predictor, hs, features, fraction))
 
@@ -130,12 +137,7 @@ def _head_grid(mean: nn.Conv2d, index: nn.Conv2d, fraction: int, last: Sequence[
     weights = torch.cat([index.weight / step, mean.weight * 2**fraction])
     both.weight = nn.Parameter(weights, requires_grad=False)
     grid = input_grid(Affine(both), observe(last), LIMITS)
-    steps, low, high = (t.reshape(len(PLACES), -1) for t in (grid.step, grid.low, grid.high))
-    middle = steps.log().mean(0).exp()
-    ends = (low * steps / middle).floor().amin(0), (high * steps / middle).ceil().amax(0)
-    most = float(LIMITS.activation)
-    shared = Grid(middle, *(end.clamp(-most, most) for end in ends))
-    return joined_grids([shared] * len(PLACES))
+    return joined_grids([shared_units(grid, len(PLACES))] * len(PLACES))
 
 
 def _shared(grid: Grid) -> Grid:

@@ -17,6 +17,7 @@ from ..bundle import TABLES, Bundle, read_array
 from ..graphcheck import check_model
 from ..graphlists import C2F_OPERATORS, c2f_ports
 from .prior import MOST_TABLES
+from .synthesis import synthesis_forms
 
 FAMILY: Final = "c2f"
 FLAVOUR: Final = "float"
@@ -50,6 +51,8 @@ def c2f_bundle(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, 
     """members: hashes checked. Raises a leaf of BundleError."""
     widths = _widths(manifest)
     forms = _ARRAYS | (_COARSE_ARRAYS if has_z1(manifest) else {})
+    if has_integer_synthesis(manifest):
+        forms |= synthesis_forms()
     names = [graph for graph in GRAPHS if graph != "side2" or has_z1(manifest)]
     _check_names(members, forms, names)
     arrays = {name: read_array(members, name, *form) for name, form in forms.items()}
@@ -64,6 +67,11 @@ def c2f_bundle(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, 
 def has_z1(manifest: Mapping[str, Any]) -> bool:
     """Whether there is a coarsest level."""
     return manifest["spec"]["coarse"] is not None
+
+
+def has_integer_synthesis(manifest: Mapping[str, Any]) -> bool:
+    """Whether synthesis is there in integers, too."""
+    return manifest.get("synthesis") == "integer"
 
 
 def _widths(manifest: Mapping[str, Any]) -> dict[str, int]:

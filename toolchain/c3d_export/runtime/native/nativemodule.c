@@ -42,6 +42,9 @@ static PyMethodDef methods[] = {
      "columns, x_first, x_row, x_column, x_run, out_first, out_row, out_column), kernel, out)"},
     {"winograd", native_winograd, METH_VARARGS,
      "winograd(as convolve, (rows, columns)): runs and (rows, columns) are the products of a tile"},
+    {"square", native_square, METH_VARARGS, "square(x, count, shift, out)"},
+    {"normalise", native_normalise, METH_VARARGS,
+     "normalise(x, norm, (places, channels), (scale, low, high), (first, step), out)"},
     {NULL, NULL, 0, NULL},
 };
 
