@@ -94,6 +94,11 @@ def least(calls: dict[str, Callable[[], Any]], clock: Callable[[], float], repea
     return {name: min(times) for name, times in found.items()}
 
 
+def psnr(shown: Any, frame: Frame) -> float:
+    """dB."""
+    return float(10 * np.log10(255**2 / np.mean((shown - frame.astype(np.float64)) ** 2)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", choices=sorted(SIZES))
@@ -108,7 +113,8 @@ def main() -> None:
     network = network_of(given.network, frame, given.model)
     export = export_network(network, [frame])
     bundle = parse_bundle(export.bundle(Provenance("compared"), []))
-    codec = CoarseToFineCodec(bundle, SessionOptions(flavour="float", threads=threads))
+    codec = CoarseToFineCodec(bundle, SessionOptions(threads=threads))
+    floating = CoarseToFineCodec(bundle, SessionOptions(flavour="float", threads=threads))
     literal, stream = Literal(network), codec.encode(frame)
     parsed = parse_stream(stream)
     known = codec.decode_latents(parsed).latents
@@ -118,26 +124,37 @@ def main() -> None:
             "encode, as published": lambda: literal.encode(frame),
             "encode, here": lambda: codec.encode(frame),
             "decode, as published": lambda: literal.decode(z),
+            "decode, here, float synthesis": lambda: floating.decode(stream),
             "decode, here": lambda: codec.decode(stream),
             "of which latents": lambda: codec.decode_latents(parsed),
         }
         least(calls, clock, 1)
         found = least(calls, clock, given.repeats)
         x_hat = literal.decode(z)[0]
-    shown = from_network(x_hat, *frame.shape[:2])[0].permute(1, 2, 0).numpy()
-    off = np.abs(shown - codec.decode(stream).astype(np.float32))
+    theirs = from_network(x_hat, *frame.shape[:2])[0].permute(1, 2, 0).numpy()
+    ours = {"float": floating.decode(stream), "integer": codec.decode(stream)}
     same = all(
         np.array_equal(a, b[0].permute(1, 2, 0).numpy())
         for a, b in ((known.z3, z.z3), (known.z2, z.z2))
     )
     ratios = {
-        way: found[f"{way}, as published"] / found[f"{way}, here"] for way in ("encode", "decode")
+        way: found[f"{way[:6]}, as published"] / found[f"{way[:6]}, here{way[6:]}"]
+        for way in ("encode", "decode, float synthesis", "decode")
     }
     about = {
         "network": given.network,
         "bpp": 8 * len(stream) / frame[..., 0].size,
         "same latents": same,
-        "pixels": {"largest": float(off.max()), "differing": float((off > 0).mean())},
+        "psnr": {
+            name: psnr(shown, frame) for name, shown in [("published", theirs), *ours.items()]
+        },
+        "pixels": {
+            name: {
+                "largest": float(np.abs(shown - theirs).max()),
+                "differing": float((shown != theirs).mean()),
+            }
+            for name, shown in ours.items()
+        },
     }
     print(json.dumps({**about, "seconds": found, "times as fast": ratios}, indent=2))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from .bundle import Provenance
 @dataclass(frozen=True)
 class FloatBundle:
     """spec: widths as plain JSON. fraction: bits of a mean behind the point. graphs: member names
-    behind "graphs/" -> models. card: Markdown for people who find the file."""
+    behind "graphs/" -> models. card: Markdown for people who find the file. more: entries of the
+    manifest that only some bundles have."""
 
     family: str
     spec: dict[str, Any]
@@ -29,6 +30,7 @@ class FloatBundle:
     arrays: Mapping[str, NDArray[Any]]
     graphs: Mapping[str, bytes]
     card: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def packed(self, provenance: Provenance, answers: list[dict[str, Any]]) -> bytes:
         """The file; the same inputs give the same bytes."""
@@ -45,6 +47,7 @@ class FloatBundle:
             "training": provenance.training,
             "spec": {**self.spec, "qualities": 1},
             "fraction": self.fraction,
+            **self.more,
             "certificates": self.certificates,
             "known_answers": answers,
             "members": {
@@ -68,6 +71,6 @@ def model_card(provenance: Provenance, network: str, latents: int) -> str:
         f"# {provenance.name}\n\nNeural image codec ({network}) for frames of {game}, made by"
         f" c3d-export.\n\n- one rate point, {latents} latent channels at 1/16\n"
         f"- licence of the training frames: {provenance.licence}\n"
-        "- decodes to the same latents on every supported host; pixels are float, and may differ by"
-        " a grey level\n"
+        "- decodes to the same latents on every supported host; float pixels may differ by a grey"
+        " level, integer ones (on CPUs, where the bundle has them) do not\n"
     )

@@ -36,7 +36,12 @@ from .stream import Data, Stream, pack_stream, parse_stream, require_codec
 
 
 class FloatCodec(Codec):
-    """As Codec; a bundle has one rate point, since every network of these families is for one."""
+    """As Codec; a bundle has one rate point, since every network of these families is for one.
+
+    exact_pixels: whether synthesis is integer, too.
+    """
+
+    exact_pixels = False
 
     def __init__(self, bundle: Bundle, options: SessionOptions, sessions: Sessions) -> None:
         self.bundle, self.sessions = bundle, sessions
@@ -139,8 +144,10 @@ def check_float_codec(
     BundleFormatError where the graphs do not run.
     """
     wanted = codec.bundle.manifest.get("known_answers")
+    if isinstance(wanted, list) and not codec.exact_pixels:
+        wanted = [a for a in wanted if not (isinstance(a, dict) and "pixels" in a)]
     try:
-        found, shown = answers(), picture()
+        found, shown = answers(), None if codec.exact_pixels else picture()
         codec.encode(known_frame())
     except (C3DError, MemoryError):
         raise
@@ -151,6 +158,8 @@ def check_float_codec(
     for answer, other in zip(found, wanted, strict=True):
         if answer != other:
             raise _differs(codec, f"first in the {next(iter(answer))}")
+    if shown is None:
+        return
     off = np.abs(shown.astype(np.int16) - codec.bundle.arrays["known_frame"]).max()
     if off > MOST_DIFFERENCE:
         raise _differs(codec, f"a decoded pixel by {off} grey levels")

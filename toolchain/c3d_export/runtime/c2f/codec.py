@@ -3,14 +3,15 @@
     frame -> g_a -> z3, z2, z1 rounded      z1 -> side2 -> h1, tables of z2
                                             z2 -> side3 -> h2, tables of z3
     z3, h2, h1 -> features -> picture, a band of rows at a time
+               or synthesis in integers (`synthesis.py`)
 
-g_a, features and picture are float; side2 and side3 are integers.
+g_a, features and picture are float; side2, side3 and the other synthesis are integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,10 +26,11 @@ from ..images import Frame
 from ..sessions import SessionOptions
 from ..slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from ..stream import Stream
-from .bundle import FLAVOUR, LARGEST, has_z1
-from .level import Level
+from .bundle import FLAVOUR, LARGEST, has_integer_synthesis, has_z1
+from .level import Level, moved
 from .prior import Bytes, Ints, Prior
 from .sessions import C2FSessions
+from .synthesis import IntegerSynthesis
 
 MULTIPLE: Final = 64
 """Pixels a side of one position of z1; frames are centred in black, as published."""
@@ -54,10 +56,10 @@ class C2FLatents:
 
 @dataclass(frozen=True)
 class Side:
-    """What one level says. h: (h, w, features) float32, whole numbers, for synthesis. table: of
+    """What one level says. h: (h, w, features), whole numbers, for synthesis. table: of
     each latent below. centre, sign: as `Prior.tables` has them."""
 
-    h: NDArray[np.float32]
+    h: NDArray[Any]
     table: Bytes
     centre: Ints
     sign: Ints
@@ -79,8 +81,8 @@ class Decoded:
     """All that synthesis needs. h1: None without z1."""
 
     latents: C2FLatents
-    h2: NDArray[np.float32]
-    h1: NDArray[np.float32] | None
+    h2: NDArray[Any]
+    h1: NDArray[Any] | None
 
 
 class CoarseToFineCodec(FloatCodec):
@@ -89,14 +91,18 @@ class CoarseToFineCodec(FloatCodec):
     def __init__(
         self, bundle: Bundle, options: SessionOptions | None = None, *, native: bool = True
     ) -> None:
-        """native: the levels in C where the device is cpu; else, as on GPUs, in ONNX Runtime
-        (`validate` compares both). Raises BundleMemberError, BundleGraphError and what sessions
-        raise."""
-        options = options or SessionOptions(flavour="float")
+        """options: flavour float for float synthesis where the bundle has both. native: the levels
+        in C where the device is cpu; else, as on GPUs, in ONNX Runtime (`validate` compares both).
+        Raises BundleMemberError, BundleGraphError and what sessions raise."""
+        options = options or SessionOptions()
         native = native and options.device == "cpu"
+        integer = native and options.flavour != FLAVOUR and has_integer_synthesis(bundle.manifest)
+        if not integer:
+            options = replace(options, flavour=FLAVOUR)
         self.has_z1 = has_z1(bundle.manifest)
         sides = {"side2": "z1", "side3": "z2"} if self.has_z1 else {"side3": "z2"}
-        graphs = [name for name, _ in bundle.graphs if name not in sides or not native]
+        absent = [*sides] * native + ["features", "picture"] * integer
+        graphs = [name for name, _ in bundle.graphs if name not in absent]
         super().__init__(bundle, options, C2FSessions(bundle, options, graphs))
         # By their graph; a stopwatch may stand in their place.
         self.native: dict[str, Callable[[Ints], tuple[Ints, Bytes, Ints]]] = {}
@@ -104,6 +110,9 @@ class CoarseToFineCodec(FloatCodec):
         if native:
             self._levels = {g: _open_level(bundle, g, z, self._workers) for g, z in sides.items()}
         self.native.update(self._levels)
+        self.exact_pixels, self._synthesis = integer, None
+        if integer:
+            self._synthesis = IntegerSynthesis(bundle.arrays, self._features(), self._workers)
         self.prior = Prior(bundle.arrays["bins"], int(bundle.manifest["fraction"]))
         self._tables, self._top = self.tables_of(), self.tables_of("top_")
 
@@ -138,11 +147,18 @@ class CoarseToFineCodec(FloatCodec):
         }
         return shapes | ({"z1": (rows, columns, spec["coarse"]["latents"])} if self.has_z1 else {})
 
-    def level(self, graph: str, z: Ints) -> tuple[NDArray[np.float32], Bytes, Ints]:
-        """h, index of the scale, and mean of the level below. graph: side2 for z1, side3 for z2."""
+    def _features(self) -> NDArray[np.int64]:
+        """Magnitudes of what synthesis reads: h2, and h1 of which four channels become one."""
+        made = [self._levels["side3"].magnitude]
+        if self.has_z1:
+            made.append(self._levels["side2"].magnitude.reshape(4, -1).max(0))
+        return np.concatenate(made)
+
+    def level(self, graph: str, z: Ints) -> tuple[NDArray[Any], Bytes, Ints]:
+        """h, index of the scale, and mean of the level below; h is int16, or float32 from a graph.
+        graph: side2 for z1, side3 for z2."""
         if graph in self.native:
-            h, index, mean = self.native[graph](z)
-            return h.astype(np.float32), index, mean
+            return self.native[graph](z)
         out = self.sessions.run(graph, {"z": z.astype(np.float32)})
         # A graph from outside might give anything.
         index, mean = out["index"].clip(0, TABLES - 1), out["mean"].clip(-LARGEST, LARGEST)
@@ -152,6 +168,8 @@ class CoarseToFineCodec(FloatCodec):
         """Of the levels in C, for comparisons of one with another."""
         for level in self._levels.values():
             level.use_kernel(kernel)
+        if self._synthesis is not None:
+            self._synthesis.use_kernel(kernel)
 
     def side(self, graph: str, z: Ints) -> Side:
         """The same as tables and symbols."""
@@ -208,21 +226,31 @@ class CoarseToFineCodec(FloatCodec):
         return z
 
     def synthesise(self, latents: Decoded, height: int, width: int) -> Frame:
-        """The picture, float: a grey level more or less from host to host."""
-        feed = {"z3": latents.latents.z3.astype(np.float32), "h2": latents.h2}
+        """The picture: exact, or float and a grey level more or less from host to host."""
+        made = self._float_picture if self._synthesis is None else self._integer_picture
+        pixels = made(latents)
+        (top, _), (left, _) = _margins(height), _margins(width)
+        shown = np.ascontiguousarray(pixels[top : top + height, left : left + width])
+        if shown.shape != (height, width, 3):
+            raise _foreign(f"the bundle makes a picture of shape {shown.shape}")
+        return shown
+
+    def _integer_picture(self, latents: Decoded) -> Frame:
+        assert self._synthesis is not None
+        features = [latents.h2] + ([] if latents.h1 is None else [moved(latents.h1)])
+        return self._synthesis(latents.latents.z3, np.concatenate(features, 2))
+
+    def _float_picture(self, latents: Decoded) -> Frame:
+        feed = {"z3": latents.latents.z3, "h2": latents.h2}
         if latents.h1 is not None:
             feed["h1"] = latents.h1
+        feed = {name: value.astype(np.float32) for name, value in feed.items()}
         made = self.sessions.run("features", feed)
         rows, columns = made["y"].shape[1:]
         count = 1 if self.sessions.options.device == "cuda" else -(-rows * columns // BAND)
         edges = [rows * band // count for band in range(count + 1)]
         bands = [self._band(made, *edges[i : i + 2]) for i in range(count)]
-        (top, _), (left, _) = _margins(height), _margins(width)
-        pixels = np.concatenate(bands) if count > 1 else bands[0]
-        shown = np.ascontiguousarray(pixels[top : top + height, left : left + width])
-        if shown.shape != (height, width, 3):
-            raise _foreign(f"the bundle makes a picture of shape {shown.shape}")
-        return shown
+        return np.concatenate(bands) if count > 1 else bands[0]
 
     def _band(self, made: dict[str, Any], top: int, bottom: int) -> Frame:
         """Pixels of some rows at half resolution."""

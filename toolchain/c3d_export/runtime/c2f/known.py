@@ -54,8 +54,8 @@ def known_picture(codec: CoarseToFineCodec) -> Frame:
 
 
 def compute_known_answers(codec: CoarseToFineCodec) -> list[dict[str, Any]]:
-    """CRC-32C of all that each level gives, of the payload, and of the latents that it decodes
-    to."""
+    """CRC-32C of all that each level gives, of the payload, of the latents that it decodes to, and
+    of the picture where synthesis is integer."""
     latents = known_latents(codec.bundle)
     answers: list[dict[str, Any]] = []
     for graph, z in (("side2", latents.z1), ("side3", latents.z2)):
@@ -67,6 +67,8 @@ def compute_known_answers(codec: CoarseToFineCodec) -> list[dict[str, Any]]:
     answers.append({"payload": _arith.crc32c(stream[HEADER_BYTES:])})
     got = codec.decode_latents(parse_stream(stream))
     answers.append({"latents": codec.checksum(got)})
+    if codec.exact_pixels:
+        answers.append({"pixels": _arith.crc32c(known_picture(codec).reshape(-1).data)})
     return answers
 
 

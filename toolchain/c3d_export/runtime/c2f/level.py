@@ -26,7 +26,7 @@ Maps = dict[Place, Ints]
 
 class Level:
     """z -> h, index of the scale and mean of the level below. Nothing in it changes but the kernel;
-    for use by many threads."""
+    for use by many threads. magnitude: (features,) the largest |h|."""
 
     def __init__(self, graph: bytes, title: str, inputs: NDArray[Any], workers: Workers) -> None:
         """inputs: (n,) the largest |z| of each channel. Raises BundleGraphError where the graph's
@@ -41,6 +41,7 @@ class Level:
             raise _foreign(f"graph {title} does not shuffle groups of four")
         after = _level_layer(constants, _AFTER, inputs.reshape(4, -1).max(0), 3)
         self._after = after.convolution(padding=1, workers=workers)
+        self.magnitude = after.outputs
         self._stages, inputs = self._patches(constants, after.outputs, workers)
         heads = [
             _level_layer(constants, f"predictor.{name}", np.tile(inputs, len(PLACES)), 1)
@@ -91,7 +92,7 @@ class Level:
         x = z
         for layer in self._before:
             x = layer(x)
-        h = self._after(_moved(x))
+        h = self._after(moved(x))
         maps: Maps = {(0, 0): np.pad(h, ((REACH, REACH), (REACH, REACH), (0, 0)))}
         for stage, layers in self._stages.items():
             maps = {p: layer(_read(maps, pieces(stage, p))) for p, layer in layers.items()}
@@ -126,7 +127,7 @@ def _read(maps: Maps, parts: list[Piece]) -> Ints:
     return np.ascontiguousarray(read[0]) if len(read) == 1 else np.concatenate(read, 2)
 
 
-def _moved(x: Ints) -> Ints:
+def moved(x: Ints) -> Ints:
     """Depth-to-space by 2, block offset slow and channel fast."""
     height, width, channels = x.shape
     blocks = x.reshape(height, width, 2, 2, channels // 4).transpose(0, 2, 1, 3, 4)

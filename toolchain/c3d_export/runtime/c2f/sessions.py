@@ -11,12 +11,11 @@ from .bundle import FLAVOUR
 
 
 class C2FSessions(Sessions):
-    """As Sessions; the one flavour is float. Safe to share by threads."""
+    """As Sessions, of the float transforms that a flavour needs. Safe to share by threads."""
 
     def __init__(self, bundle: Bundle, options: SessionOptions, graphs: Sequence[str]) -> None:
         """graphs: those that ONNX Runtime computes. Raises OptionError and what sessions raise."""
-        options.resolved_flavour()
-        self.flavour, self.options = FLAVOUR, options
+        self.flavour, self.options = options.resolved_flavour(), options
         ort = import_runtime()
         self._sessions = {
             graph: open_session(

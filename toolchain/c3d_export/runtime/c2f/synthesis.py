@@ -29,7 +29,7 @@ LAYERS: Final = (*UPS, *SIDES, *BLOCKS, *ENDS, *GDNS)
 _UP: Final = {"transposed": True, "stride": 2, "padding": 1}
 _GEOMETRY: Final[dict[str, dict[str, Any]]] = {
     **dict.fromkeys((*UPS, *SIDES, "up4"), _UP),
-    **dict.fromkeys((*BLOCKS, "tail"), {"padding": 1}),
+    **{name: {"padding": 1} for name in (*BLOCKS, "tail")},
 }
 _KERNELS: Final = {**dict.fromkeys((*UPS, *SIDES, "up4"), 5), **dict.fromkeys((*BLOCKS, "tail"), 3)}
 _PARTS: Final[dict[str, tuple[str, int]]] = {
