@@ -197,6 +197,7 @@ def _timed(what: str, check: Callable[[], str]) -> Finding:
 def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
     """The known answers in every flavour of the devices that work."""
     from ..runtime.bundle import read_bundle
+    from ..runtime.families import flavours_of
     from ..runtime.sessions import DEVICE_FLAVOURS
 
     try:
@@ -206,7 +207,8 @@ def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
         return
     bundle = read_bundle(path)
     for device in devices:
-        for flavour in ("float",) if bundle.family else DEVICE_FLAVOURS[device]:
+        own = flavours_of(bundle, device) if bundle.family else DEVICE_FLAVOURS[device]
+        for flavour in own:
             yield _known(bundle, device, flavour)
 
 

@@ -36,7 +36,7 @@ def bundle_imported(
     from ..deploy.families import make_bundle
     from ..models.saving import load
     from ..runtime.bundle import parse_bundle
-    from ..runtime.families import open_family
+    from ..runtime.families import flavours_of, open_family
     from ..runtime.sessions import SessionOptions
     from ..train.service import make_folder
 
@@ -49,7 +49,8 @@ def bundle_imported(
     provenance = Provenance(name, game or "", licence, {"stages": [kept]})
     data = make_bundle(saved.network, few, provenance)
     bundle = parse_bundle(data)
-    open_family(bundle, SessionOptions(flavour="float"))
+    for flavour in flavours_of(bundle, "cpu"):
+        open_family(bundle, SessionOptions(flavour=flavour))
     make_folder(path.parent)
     write_bytes_atomic(path, data)
     size = {"bundle": str(path), "bytes": len(data)}
@@ -79,6 +80,13 @@ def _show(report: ExactnessReport) -> None:
     ]
     headers = ("float parts, not promised", "what", "largest", "rms", "differing %")
     print_table("difference from PyTorch's float", headers, floats)
+    if report.psnr:
+        costs = [
+            (r.subject, f"{r.floating:.3f}", f"{r.integer:.3f}", f"{r.integer - r.floating:+.4f}")
+            for r in report.psnr
+        ]
+        columns = ("frame", "float dB", "integer dB", "difference")
+        print_table("PSNR of float and of integer synthesis", columns, costs)
     click.echo(f"{report.certificates} layers certified again from the bundle's weights")
 
 

@@ -39,6 +39,15 @@ class FloatRow:
     differing_percent: float
 
 
+@dataclass(frozen=True)
+class PsnrRow:
+    """dB against the frame itself: of the picture by float synthesis, and by the integer one."""
+
+    subject: str
+    floating: float
+    integer: float
+
+
 @dataclass
 class ExactnessReport:
     """certificates: layers whose proof was computed again from the bundle's own weights."""
@@ -46,6 +55,7 @@ class ExactnessReport:
     certificates: int
     integers: list[IntegerRow] = field(default_factory=list)
     floats: list[FloatRow] = field(default_factory=list)
+    psnr: list[PsnrRow] = field(default_factory=list)
 
     @property
     def differing(self) -> int:
@@ -78,6 +88,12 @@ def float_row(subject: str, what: str, a: NDArray[Any], b: NDArray[Any]) -> Floa
     off = np.abs(a.astype(np.float64) - b)
     rms = float(np.sqrt(np.mean(off**2)))
     return FloatRow(subject, what, float(off.max()), rms, float(100 * np.mean(off > 0)))
+
+
+def psnr(picture: NDArray[Any], frame: NDArray[Any]) -> float:
+    """dB; both (H, W, 3), 0..255."""
+    error = np.mean((picture.astype(np.float64) - frame) ** 2)
+    return float(10 * np.log10(255**2 / max(error, 1e-12)))
 
 
 def check_certificates(bundle: Bundle, found: Sequence[SumCertificate]) -> int:

@@ -21,7 +21,9 @@ from ...core.errors import LatentsChecksumError
 from ...models.c2f.frames import from_network
 from ...models.c2f.network import CoarseToFine
 from ...quantize.post.c2f import EntropyPath
+from ...quantize.post.c2f_synthesis import IntegerSynthesis
 from ...runtime.bundle import Bundle
+from ...runtime.c2f.bundle import has_integer_synthesis
 from ...runtime.c2f.codec import C2FLatents, CoarseToFineCodec, Decoded
 from ...runtime.c2f.known import decoded, known_latents
 from ...runtime.c2f.prior import Ints
@@ -34,12 +36,15 @@ from ..floatreport import (
     ExactnessReport,
     FloatRow,
     IntegerRow,
+    PsnrRow,
     check_certificates,
     float_row,
     integer_row,
+    psnr,
 )
 from .bundle import as_tensor
 from .restore import restore_path, restore_transforms, steps
+from .restore_synthesis import restore_synthesis
 
 THREADS = (1, 2)
 WAYS = [(level, threads) for level in ("none", "all") for threads in THREADS]
@@ -50,7 +55,11 @@ def validate_c2f(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> Exactne
     """frames: name and pixels. Raises CertificateError where a proof does not hold or is another
     than the manifest's."""
     path = restore_path(bundle)
-    report = ExactnessReport(check_certificates(bundle, path.certificates()))
+    synthesis, proven = None, path.certificates()
+    if has_integer_synthesis(bundle.manifest):
+        synthesis = restore_synthesis(bundle, path)
+        proven += synthesis.certificates()
+    report = ExactnessReport(check_certificates(bundle, proven))
     graphs = {way: _codec(bundle, *way, native=False) for way in WAYS}
     natives = {threads: _codec(bundle, "all", threads) for threads in THREADS}
     plain, network = natives[1], restore_transforms(bundle)
@@ -64,7 +73,48 @@ def validate_c2f(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> Exactne
         latents = plain.analyse(frame)
         report.integers.append(_stream(name, plain, frame, latents))
         report.floats += _floats(name, network, plain, frame, latents)
+    if synthesis is not None:
+        report.integers += _pictures(bundle, path, synthesis, cases)
+        report.psnr = [_psnr(name, bundle, plain, frame) for name, frame in frames]
     return report
+
+
+def _pictures(
+    bundle: Bundle,
+    path: EntropyPath,
+    synthesis: IntegerSynthesis,
+    cases: Sequence[tuple[str, C2FLatents]],
+) -> Iterator[IntegerRow]:
+    """Pixels of every kernel on the first case, which is small, and of the fastest on all."""
+    codecs = {n: CoarseToFineCodec(bundle, SessionOptions(threads=n)) for n in THREADS}
+    for number, (subject, latents) in enumerate(cases):
+        wanted = _synthesised(path, synthesis, latents)
+        rows, columns = wanted.shape[:2]
+        for kernel in range(0 if number == 0 else FASTEST, FASTEST + 1):
+            for threads, codec in codecs.items():
+                codec.use_kernel(kernel)
+                got = codec.synthesise(decoded(codec, latents), rows, columns)
+                yield integer_row(
+                    "pixels", subject, f"kernel {kernel}, {threads} threads", got, wanted
+                )
+
+
+@torch.no_grad()
+def _synthesised(
+    path: EntropyPath, synthesis: IntegerSynthesis, latents: C2FLatents
+) -> NDArray[np.uint8]:
+    h1 = None
+    if latents.z1 is not None and path.coarse is not None:
+        h1 = path.coarse.h_s(_first(latents.z1))
+    pixels = synthesis(_first(latents.z3), path.fine.h_s(_first(latents.z2)), h1)
+    made: NDArray[np.uint8] = pixels[0].permute(1, 2, 0).numpy().astype(np.uint8)
+    return made
+
+
+def _psnr(name: str, bundle: Bundle, floating: CoarseToFineCodec, frame: Frame) -> PsnrRow:
+    exact, stream = CoarseToFineCodec(bundle, SessionOptions(threads=1)), floating.encode(frame)
+    shown = [codec.decode(stream) for codec in (floating, exact)]
+    return PsnrRow(name, *(psnr(picture, frame) for picture in shown))
 
 
 def _codec(bundle: Bundle, level: str, threads: int, native: bool = True) -> CoarseToFineCodec:

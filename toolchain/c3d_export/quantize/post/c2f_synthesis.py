@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...models.layers import depth_to_space
@@ -56,7 +55,10 @@ class IntegerGDN(nn.Module):
         square = torch.floor((x.double().square() + (1 << (SHIFT - 1))) / (1 << SHIFT))
         norm = self.norm(square.clamp(max=32767))
         scale, low, high = (t[:, None, None] for t in (self.scale, self.low, self.high))
-        out: Tensor = (x.float() * (norm.float().sqrt() * scale)).round().clamp(low, high)
+        # PyTorch's square root of float32 is off by its last bit at times; rounded from float64 it
+        # is what hosts compute.
+        root = norm.double().sqrt().float()
+        out: Tensor = (x.float() * (root * scale)).round().clamp(low, high)
         return out
 
 
@@ -129,10 +131,3 @@ def even_up(layer: nn.ConvTranspose2d) -> nn.ConvTranspose2d:
         if made.bias is not None and layer.bias is not None:
             made.bias.copy_(layer.bias)
     return made
-
-
-def psnr_cost(shown: Tensor, exact: Tensor, frame: Tensor) -> float:
-    """dB by which `exact` is farther from the frame than `shown`; all of one shape, 0..255."""
-    errors = (F.mse_loss(x.double(), frame.double()) for x in (exact, shown))
-    ratio = next(errors) / next(errors).clamp_min(1e-12)
-    return float(10 * torch.log10(ratio.clamp_min(1e-12)))
