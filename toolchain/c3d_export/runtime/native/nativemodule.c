@@ -42,6 +42,9 @@ static PyMethodDef methods[] = {
      "columns, x_first, x_row, x_column, x_run, out_first, out_row, out_column), kernel, out)"},
     {"winograd", native_winograd, METH_VARARGS,
      "winograd(as convolve, (rows, columns)): runs and (rows, columns) are the products of a tile"},
+    {"heads", native_heads, METH_VARARGS, "heads(out, places, channels, table, index, mean)"},
+    {"symbols", native_symbols, METH_VARARGS, "symbols(y, mean, count, fraction, symbols)"},
+    {"y_hat", native_y_hat, METH_VARARGS, "y_hat(symbols, mean, count, fraction, y_hat)"},
     {NULL, NULL, 0, NULL},
 };
 
