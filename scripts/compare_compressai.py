@@ -1,11 +1,13 @@
 """Times of this package's codec against compressai's own compress and decompress.
 
-    python scripts/compare_compressai.py ARCHITECTURE QUALITY FRAME PYTHON
+    python scripts/compare_compressai.py ARCHITECTURE QUALITY FRAME PYTHON [THREADS [WEIGHTS]]
 
-The same random weights (scaled so that latents are some units wide) and the same frame, one thread
-each, processor seconds, one run. PYTHON: of an environment with compressai (scripts/test-compressai
-makes one). compressai needs sides that are multiples of 64 and gets the frame with its edges
-repeated; this package's codec gets it as it is.
+The same weights and the same frame, THREADS threads each (default 1), one run, first theirs, then
+ours: the least [wall, processor] seconds of a few calls (of one call of mbt2018 there, which takes
+a minute). PYTHON: of an environment with compressai (scripts/test-compressai makes one). WEIGHTS:
+an imported or trained network (model.safetensors); without it random ones of trained ones' rate.
+compressai needs sides that are multiples of 64 and gets the frame with its edges repeated; this
+package's codec gets it as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from torch import nn
 from c3d_export.deploy.bundle import Provenance
 from c3d_export.deploy.hyperprior.bundle import as_tensor, export_network
 from c3d_export.models.mbt.network import MeanScaleHyperprior, build_network
+from c3d_export.models.mbt.saving import load
 from c3d_export.models.mbt.spec import SPECS
 from c3d_export.runtime.bundle import parse_bundle
 from c3d_export.runtime.hyperprior.codec import HyperpriorCodec
@@ -34,7 +37,7 @@ from c3d_export.runtime.images import Frame, read_image
 from c3d_export.runtime.sessions import SessionOptions
 from c3d_export.runtime.stream import parse_stream
 
-REPEATS = 5
+REPEATS = 7
 
 
 def spreads(m: int) -> torch.Tensor:
@@ -67,33 +70,36 @@ def scale_outputs(layer: nn.Conv2d, seen: torch.Tensor, wanted: torch.Tensor) ->
     layer.bias.copy_((layer.bias - seen.mean((0, 2, 3))) * factor)
 
 
-def theirs(architecture: str, network: MeanScaleHyperprior, frame: Frame, python: str) -> Any:
+def theirs(
+    architecture: str, network: MeanScaleHyperprior, frame: Frame, python: str, threads: int
+) -> Any:
     edges = ((0, -frame.shape[0] % 64), (0, -frame.shape[1] % 64), (0, 0))
     x = as_tensor(np.pad(frame, edges, "edge"))
     script = Path(__file__).with_name("compressai_reference.py")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
         torch.save({"state": network.state_dict(), "x": x}, path)
-        command = [python, str(script), "time", architecture, str(path), "1"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
-        done = subprocess.run(command, check=True, capture_output=True, env=environment)
+        repeats = 1 if network.spec.has_context else REPEATS
+        command = [python, str(script), "time", architecture, str(path), str(threads), str(repeats)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": ""}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def seconds(call: Callable[[], Any]) -> float:
-    """The least of some calls, of this process."""
+def seconds(call: Callable[[], Any]) -> list[float]:
+    """The least wall and processor seconds of some calls."""
     found = []
     for _ in range(REPEATS):
-        begin = time.process_time()
+        begin = time.perf_counter(), time.process_time()
         call()
-        found.append(time.process_time() - begin)
-    return min(found)
+        found.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+    return [min(column) for column in zip(*found, strict=True)]
 
 
-def ours(network: MeanScaleHyperprior, frame: Frame) -> dict[str, float]:
+def ours(network: MeanScaleHyperprior, frame: Frame, threads: int) -> dict[str, Any]:
     export = export_network(network, [frame[:256, :256], frame[-256:, -256:]])
     data = export.bundle(Provenance("timing"), [])
-    codec = HyperpriorCodec(parse_bundle(data), SessionOptions(flavour="float", threads=1))
+    codec = HyperpriorCodec(parse_bundle(data), SessionOptions(flavour="float", threads=threads))
     stream = codec.encode(frame)
     shown = codec.decode(stream).astype(np.float64)
     parsed = parse_stream(stream)
@@ -106,16 +112,22 @@ def ours(network: MeanScaleHyperprior, frame: Frame) -> dict[str, float]:
     }
 
 
-def main(architecture: str, quality: str, path: str, python: str) -> None:
+def main(
+    architecture: str, quality: str, path: str, python: str, threads: str = "1", model: str = ""
+) -> None:
     torch.set_num_threads(1)
     frame = read_image(Path(path))
-    network = weights(f"{architecture}-{quality}", frame)
-    here, there = ours(network, frame), theirs(architecture, network, frame, python)
-    ratios = {key: there[key] / here[key] for key in ("encode", "decode", "entropy")}
-    print(json.dumps({"compressai": there, "here": here, "times": ratios}, indent=1))
+    network = load(Path(model))[0] if model else weights(f"{architecture}-{quality}", frame)
+    there = theirs(architecture, network, frame, python, int(threads))
+    here = ours(network, frame, int(threads))
+    ratios = {
+        key: [round(a / b, 2) for a, b in zip(there[key], here[key], strict=True)]
+        for key in ("encode", "decode", "entropy")
+    }
+    print(json.dumps({"compressai": there, "here": here, "times as fast": ratios}))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
+    if not 5 <= len(sys.argv) <= 7:
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -2,11 +2,13 @@
 
     python scripts/entropy_path_cost.py train ARCHITECTURE N M LAMBDA STEPS FRAMES OUT.safetensors
     python scripts/entropy_path_cost.py measure CALIBRATION FRAMES MODEL...
+    python scripts/entropy_path_cost.py bytes CALIBRATION FRAMES MODEL...
 
 `train` makes a small network from random weights (128x128 crops, Adam 1e-3): not good, but with
 latents, means and scales of a trained one. `measure` takes networks of one architecture in the
 order of their rates: bits of both paths for the latents that each codes, PSNR of both pictures,
-and the BD-rate of integers against float. CALIBRATION, FRAMES: folders of images.
+and the BD-rate of integers against float. `bytes` compares whole files with the bits that the float
+likelihoods promise for the same latents. CALIBRATION, FRAMES: folders of images.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from c3d_export.data.frames import load_frames
+from c3d_export.deploy.bundle import Provenance
+from c3d_export.deploy.hyperprior.bundle import export_network
 from c3d_export.models.entropy import TABLES
 from c3d_export.models.mbt.network import JointAutoregressive, MeanScaleHyperprior, build_network
 from c3d_export.models.mbt.saving import load, save
@@ -28,6 +32,7 @@ from c3d_export.models.mbt.spec import uniform_spec
 from c3d_export.quantize.post.mbt import EntropyPath, by_waves
 from c3d_export.quantize.post.mbt_convert import analyse, convert_entropy
 from c3d_export.quantize.tables import table_scale
+from c3d_export.runtime.images import read_image
 
 CROP = 128
 BATCH = 4
@@ -35,11 +40,15 @@ FEW = 3
 """Frames of the calibration."""
 
 
-def frames_of(folder: str, count: int = 0) -> list[Tensor]:
-    """(1, 3, H, W), 0..1, cut to multiples of 16; `count` of them, evenly spaced."""
+def evenly(folder: str, count: int = 0) -> list[Path]:
+    """`count` images of a folder, evenly spaced, or all."""
     paths = sorted(Path(folder).glob("*.*"))
-    paths = paths[:: max(1, len(paths) // count)][:count] if count else paths
-    frames, _ = load_frames(paths)
+    return paths[:: max(1, len(paths) // count)][:count] if count else paths
+
+
+def frames_of(folder: str, count: int = 0) -> list[Tensor]:
+    """(1, 3, H, W), 0..1, cut to multiples of 16."""
+    frames, _ = load_frames(evenly(folder, count))
     found = [torch.from_numpy(f.copy()).permute(2, 0, 1)[None].float() / 255 for f in frames]
     return [x[:, :, : x.shape[2] // 16 * 16, : x.shape[3] // 16 * 16] for x in found]
 
@@ -146,11 +155,50 @@ def measure(calibration: str, folder: str, models: list[str]) -> None:
         print(json.dumps({"bd_rate_percent": bd_rate(*columns, method="pchip")}))
 
 
+@torch.no_grad()
+def promised_bytes(network: MeanScaleHyperprior, y_hat: Tensor, z_hat: Tensor) -> float:
+    """By the float likelihoods of decoded latents."""
+    params = network.h_s(z_hat)[:, :, : y_hat.shape[2], : y_hat.shape[3]]
+    if isinstance(network, JointAutoregressive):
+        context = network.context_prediction(y_hat)
+        params = network.entropy_parameters(torch.cat([params, context], 1))
+    likelihood = network.gaussian_conditional.likelihood(y_hat, *params.chunk(2, 1))
+    values = z_hat.transpose(0, 1).reshape(z_hat.shape[1], 1, -1)
+    side = network.entropy_bottleneck.likelihood(values)
+    return float(-likelihood.log2().sum() - side.log2().sum()) / 8
+
+
+def compare_bytes(calibration: str, folder: str, models: list[str]) -> None:
+    few = [read_image(p) for p in evenly(calibration, FEW)]
+    for model in models:
+        network, _ = load(Path(model))
+        export = export_network(network, few)
+        codec = export.codec(Provenance("rate"))
+        medians = network.entropy_bottleneck.medians()[:, None, None]
+        for path in evenly(folder, 4):
+            frame = read_image(path)
+            y, z = codec.analyse(frame)
+            latents = codec.code(y, z)
+            y_hat, z_whole = (
+                torch.from_numpy(x.astype(np.float32)).permute(2, 0, 1)[None]
+                for x in (latents.y_hat, z)
+            )
+            wanted = promised_bytes(network, y_hat / (1 << export.path.fraction), z_whole + medians)
+            size = len(codec.encode(frame))
+            off = 100 * (size / wanted - 1)
+            print(
+                f"{model} {path.name}: {size} bytes, {wanted:.0f} promised, {off:+.2f} %",
+                flush=True,
+            )
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["train", architecture, n, m, weight, steps, folder, out]:
             train(architecture, int(n), int(m), float(weight), int(steps), folder, out)
         case ["measure", calibration, folder, *models] if models:
             measure(calibration, folder, models)
+        case ["bytes", calibration, folder, *models] if models:
+            compare_bytes(calibration, folder, models)
         case _:
             sys.exit(__doc__)

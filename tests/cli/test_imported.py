@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,6 +62,35 @@ def test_an_imported_network_is_shipped(
     assert {"g_a", "h_a", "h_s", "coder"} <= json.loads(timed.stdout)["rows"][0]["encode"][
         "stages"
     ].keys()
+    wrong = run(
+        "encode", tmp_path / "frame.png", "-o", tmp_path / "g.c3s", "--codec", made["bundle"],
+        "--quality", "2",
+    )  # fmt: skip
+    assert (wrong.exit_code, "one rate point, 1" in wrong.stderr) == (2, True)
+
+
+def test_an_imported_network_is_evaluated(run: Run, imported: str, tmp_path: Path) -> None:
+    made = json.loads(run("bundle", "--model", imported, "--game", "game", "--json").stdout)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    write_image(
+        frames / "frame.png", np.random.default_rng(1).integers(0, 256, (200, 210, 3), np.uint8)
+    )
+    out = tmp_path / "report"
+    done = run(
+        "eval", "--codec", made["bundle"], "--data", frames, "--baselines", "webp",
+        "--metrics", "psnr", "--out", out,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "a bundle with one rate point has no curve" in done.stderr
+    rows = json.loads((out / "results.json").read_text())["summaries"]
+    (ours,) = [row for row in rows if row["model"] == "ours"]
+    assert (ours["quality"], ours["images"]) == (1, 1)
+    assert ours["bpp"] > 0
+    other = run(
+        "eval", "--codec", made["bundle"], "--data", frames, "--qualities", "2", "--out", out
+    )
+    assert (other.exit_code, "choose from 1" in other.stderr) == (2, True)
 
 
 def test_commands_that_train_name_the_way_on(run: Run, imported: str, workspace: Path) -> None:

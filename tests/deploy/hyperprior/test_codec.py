@@ -29,7 +29,7 @@ from c3d_export.runtime.bundle import parse_bundle
 from c3d_export.runtime.hyperprior.codec import HyperpriorCodec
 from c3d_export.runtime.hyperprior.known import check_known_answers
 from c3d_export.runtime.sessions import SessionOptions
-from c3d_export.runtime.stream import parse_stream
+from c3d_export.runtime.stream import pack_stream, parse_stream
 
 from .conftest import Made, picture
 
@@ -144,17 +144,40 @@ def test_h_s_in_c_gives_what_the_graph_gives(made: Made, size: tuple[int, int]) 
     assert "h_s" not in made.codec.sessions._sessions
 
 
-def test_damaged_streams_are_errors(made: Made) -> None:
+def flipped(data: bytes, bit: int) -> bytes:
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+def test_every_cut_and_every_flipped_bit_is_an_error(made: Made) -> None:
     codec = made.codec
-    stream = codec.encode(picture(48, 64))
-    for cut in range(0, len(stream), 7):
+    stream = codec.encode(picture(32, 48))
+    for cut in range(len(stream)):
         with pytest.raises(StreamError):
             codec.decode(stream[:cut])
-    for bit in range(0, len(stream) * 8, 41):
-        damaged = bytearray(stream)
-        damaged[bit // 8] ^= 1 << bit % 8
+    for bit in range(len(stream) * 8):
         with pytest.raises(StreamError):
-            codec.decode(bytes(damaged))
+            codec.decode(flipped(stream, bit))
+
+
+def test_every_flipped_bit_behind_the_checksum_of_bytes_is_an_error(made: Made) -> None:
+    """What a host with other numbers would see: the bytes are sound, the latents are not."""
+    codec = made.codec
+    stream = parse_stream(codec.encode(picture(20, 32)))
+    (payload,) = stream.slices
+    header = stream.header
+    for bit in range(len(payload) * 8):
+        forged = pack_stream(
+            quality=1,
+            width=header.width,
+            height=header.height,
+            codec_id=codec.id,
+            slices=[flipped(payload, bit)],
+            latents_crc=header.latents_crc,
+        )
+        with pytest.raises(LatentsChecksumError):
+            codec.decode(forged)
 
 
 def test_a_drifted_mean_is_an_error_and_no_wrong_picture(made: Made) -> None:

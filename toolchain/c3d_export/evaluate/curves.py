@@ -77,10 +77,13 @@ def _sorted(points: Iterable[Point], name: str) -> list[Point]:
     return curve
 
 
-def _curve(points: Iterable[Point], name: str) -> list[Point]:
-    curve = _sorted(points, name)
+def _curve(given: Iterable[Point], name: str) -> list[Point]:
+    curve = _sorted(given, name)
     if len(curve) < BD_MIN_POINTS:
-        message = f"the {name} curve has {len(curve)} points; measure {BD_MIN_POINTS} qualities"
+        points = "one point" if len(curve) == 1 else f"{len(curve)} points"
+        message = f"the {name} curve has {points}; measure {BD_MIN_POINTS} qualities"
+        if len(curve) == 1:
+            message += " (a bundle with one rate point has no curve)"
         raise OptionError(message)
     for (rate, value), (next_rate, next_value) in itertools.pairwise(curve):
         if next_rate <= rate or next_value <= value:

@@ -224,9 +224,9 @@ class Codec:
         chosen = (self.bundle.qualities + 1) // 2 if quality is None else quality
         whole = isinstance(chosen, int | np.integer) and not isinstance(chosen, bool)
         if not whole or chosen not in self.qualities:
-            raise UnknownQualityError(
-                f"quality {chosen} does not exist; this bundle has 1 to {self.bundle.qualities}"
-            )
+            last = self.bundle.qualities
+            known = f"1 to {last}" if last > 1 else "one rate point, 1"
+            raise UnknownQualityError(f"quality {chosen} does not exist; this bundle has {known}")
         return int(chosen) - 1
 
     def _looks(self, effort: int | None) -> int:

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from c3d_export import _native
+
 from ...core.errors import LatentsChecksumError
 from ..bundle import Bundle
-from .bundle import DENSE, DENSE_ARRAYS, LARGEST, has_context
+from .bundle import DENSE, DENSE_ARRAYS, has_context
 from .dense import Dense
 from .waves import REACH, Places, waves
 
@@ -44,29 +46,30 @@ class EntropyPath:
 
     def heads(self, out: NDArray[Any]) -> tuple[Bytes, Ints]:
         """out: (..., 2 M) whole numbers, scales first -> table index, and mean in 1/2^fraction."""
-        scale, mean = out[..., : self.latents], out[..., self.latents :]
-        return self._tables[scale.astype(np.uint16)], mean.astype(np.int16)
+        given = np.ascontiguousarray(out, np.int32)
+        shape = (*out.shape[:-1], self.latents)
+        index, mean = np.empty(shape, np.uint8), np.empty(shape, np.int16)
+        places = index.size // self.latents
+        _native.heads(given, places, self.latents, self._tables, index, mean)
+        return index, mean
 
     def quantised(self, y: NDArray[np.float32], mean: Ints) -> Ints:
         """Symbols of latents (float32): whole distances from the means, within the range."""
-        one = np.float32(1 << self.fraction)
-        symbols = np.rint(y - mean / one).clip(-LARGEST, LARGEST).astype(np.int32)
-        y_hat = (symbols << self.fraction) + mean
-        if np.abs(y_hat).max(initial=0) > LARGEST:
-            edge = np.sign(y_hat) * LARGEST - mean.astype(np.int32)
-            inside = np.trunc(edge / (1 << self.fraction)).astype(np.int32)
-            symbols = np.where(np.abs(y_hat) > LARGEST, inside, symbols)
-        return symbols.astype(np.int16)
+        symbols = np.empty(mean.shape, np.int16)
+        given = np.ascontiguousarray(y, np.float32), np.ascontiguousarray(mean)
+        _native.symbols(*given, symbols.size, self.fraction, symbols)
+        return symbols
 
     def decoded(self, symbols: Ints, mean: Ints) -> Ints:
         """y_hat in 1/2^fraction; raises LatentsChecksumError where it leaves the range."""
-        y_hat = (symbols.astype(np.int32) << self.fraction) + mean
-        if np.abs(y_hat).max(initial=0) > LARGEST:
+        y_hat = np.empty(mean.shape, np.int16)
+        given = np.ascontiguousarray(symbols), np.ascontiguousarray(mean)
+        if not _native.y_hat(*given, y_hat.size, self.fraction, y_hat):
             raise LatentsChecksumError(
                 "a latent of the stream is out of range: this host computes other numbers; run"
                 " c3d-export doctor"
             )
-        return y_hat.astype(np.int16)
+        return y_hat
 
     def by_waves(self, params: Ints, choose: Chooser) -> Ints:
         """y_hat (h, w, M) of mbt2018. params: (h, w, 2 M), of h_s. choose: called for each wave in
