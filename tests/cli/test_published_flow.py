@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from c3d_export.models.c2f.spec import SIZES
 from c3d_export.models.mbt.network import build_network
 from c3d_export.models.mbt.spec import uniform_spec
 from c3d_export.models.saving import Saved, load
@@ -83,7 +84,7 @@ def test_from_a_checkpoint_to_a_file(
 
     pruned = run("prune", "--model", "mine", *GAME, "--keep", "0.5", "--quality", "4")
     assert pruned.exit_code == 0, pruned.stderr
-    assert "mine-pruned: " in pruned.stdout
+    assert "of the MACs of all parts removed" in pruned.stdout
     assert "kMAC/px" in pruned.stdout
     assert "finetune --model mine-pruned --game toy" in pruned.stderr
     source, half = _saved(imported, "mine"), _saved(imported, "mine-pruned")
@@ -136,6 +137,18 @@ def test_training_goes_on_only_at_the_same_widths(run: Run, imported: Path) -> N
         assert onward.exit_code == 0, onward.stderr
         made = _saved(imported, "toy-mbt2018-16x24-q4")
         assert [parent["stage"] for parent in made.state["parents"]] == ["import"]
+
+
+def test_an_imported_network_of_published_widths_trains_on(
+    run: Run, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SIZES, "c2f-toy", SMALL.renamed("c2f-toy"))
+    assert run("import", tmp_path / "c", "--family", _c2f(tmp_path / "c"), "-o", "a").exit_code == 0
+    done = run("train", "--model", "c2f-toy", *GAME, *SHORT, "--quality", "4", "--from", "a")
+    assert done.exit_code == 0, done.stderr
+    made = _saved(toy, "toy-c2f-toy-q4")
+    assert made.state["config"]["schedule"] == "app-specific-tune"
+    assert [parent["stage"] for parent in made.state["parents"]] == ["import"]
 
 
 def test_rates_other_than_its_own(run: Run, imported: Path) -> None:

@@ -108,7 +108,7 @@ def test_mbt_of_other_widths(run: Run, toy: Path) -> None:
     assert (saved.state["config"]["weight"], saved.state["config"]["base"]) == (8.73, 0.0067)
     assert [parent["name"] for parent in saved.state["parents"]] == [result["model"]]
     assert saved.state["command"].endswith(
-        "--from toy-mbt2018-mean-8x12-q4 --mse-base --quality 3 --distortion ms-ssim --widths 8,12"
+        "--from toy-mbt2018-mean-8x12-q4 --quality 3 --distortion ms-ssim --mse-base --widths 8,12"
     )
 
     other = run("train", "--model", "mbt2018", "--game", "toy", "--widths", "8,12", "--quality",
@@ -176,5 +176,7 @@ def test_an_unfinished_run_goes_on(run: Run, toy: Path, monkeypatch: pytest.Monk
     others = run(*TOY, "--resume")
     assert (others.exit_code, "not those that" in line_of(others.stderr)) == (2, True)
     (frames / "b_001.png").unlink()
+    another = run(*TOY, "--distortion", "ms-ssim", "--crop", "192", "--resume")
+    assert (another.exit_code, "another --quality" in line_of(another.stderr)) == (2, True)
     resumed = run(*TOY, "--resume", "--json")
     assert (resumed.exit_code, json.loads(resumed.stdout)["steps"]) == (0, 2)

@@ -158,9 +158,9 @@ def show(name: str, planned: Plan, as_json: bool) -> None:
     if as_json:
         print_json({"model": name, **planned.to_json()})
         return
-    title = f"{name}: {planned.ratio:.1%} of the MACs removed"
     rows = [(width, now, planned.then[width]) for width, now in planned.now.items()]
-    print_table(title, ("width", "now", "then"), rows)
+    print_table("channels", ("width", "now", "then"), rows)
     totals = [(part, f"{now / 1000:.2f}", f"{then / 1000:.2f}")
               for part, (now, then) in planned.totals().items()]  # fmt: skip
     print_table("multiplications", ("part", "kMAC/px now", "then"), totals)
+    click.echo(f"{name}: {planned.ratio:.1%} of the MACs of all parts removed")

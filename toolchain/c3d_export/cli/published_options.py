@@ -64,24 +64,20 @@ class Published:
     without_z1: bool = False
     widths: str | None = None
 
-    @property
-    def given(self) -> list[str]:
-        """As on the command line, without their values."""
-        found = [f.name for f in fields(self) if getattr(self, f.name) not in (None, False)]
-        return [f"--{_NAMES.get(name, name)}" for name in found]
+    def given(self) -> dict[str, Any]:
+        """Those that are given: as on the command line, and their values."""
+        values = {f"--{_NAMES.get(f.name, f.name)}": getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value not in (None, False)}
 
     def check_absent(self) -> None:
         """Raises OptionError where one is given for a network of the own family."""
-        if self.given:
-            options = ", ".join(self.given)
-            raise OptionError(f"{options}: only for published models, as --model c2f-small")
+        if given := ", ".join(self.given()):
+            raise OptionError(f"{given}: only for published models, as --model c2f-small")
 
     def text(self) -> str:
         """As on the command line, from a space on."""
-        pairs = [(_NAMES.get(f.name, f.name), getattr(self, f.name)) for f in fields(self)]
-        flags = "".join(f" --{name}" for name, value in pairs if value is True)
-        return flags + "".join(f" --{n} {v}" for n, v in pairs if v is not None and v not in (
-            True, False))  # fmt: skip
+        pairs = self.given().items()
+        return "".join(f" {name}" if value is True else f" {name} {value}" for name, value in pairs)
 
     def objective(self, family: Family) -> Objective:
         """Raises OptionError where no quality is given, or one that the family has not."""

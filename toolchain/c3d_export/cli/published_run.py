@@ -66,7 +66,7 @@ class Run:
         notes = self.checkpoint.with_name("run.json")
         if self.schedule.resume:
             _check_frames(notes, frames)
-            return StagedTrainer.resume(self.checkpoint, frames.pools)
+            return self._same_rate(StagedTrainer.resume(self.checkpoint, frames.pools))
         if self.checkpoint.exists() and not self.schedule.force:
             raise OptionError(
                 f"{self.checkpoint.parent} has an unfinished run; continue it with --resume, or"
@@ -75,6 +75,16 @@ class Run:
         trainer = StagedTrainer(self.network(), self.config, frames.pools)
         make_folder(self.checkpoint.parent)
         write_bytes_atomic(notes, jsonio.dumps(frames.to_json()))
+        return trainer
+
+    def _same_rate(self, trainer: StagedTrainer) -> StagedTrainer:
+        """Raises OptionError where the run is for another rate point than the options say."""
+        started, asked = ((c.distortion, c.weight) for c in (trainer.config, self.config))
+        if started != asked:
+            raise OptionError(
+                f"{self.checkpoint.parent} was started with another --quality or --distortion; give"
+                " the same, or start over with --force"
+            )
         return trainer
 
     def _save(self, trainer: StagedTrainer, frames: TrainingFrames) -> None:

@@ -118,7 +118,7 @@ def _taps(model: Network, topology: Topology) -> dict[str, float]:
     layers = {path: m for path, m in model.named_modules() if isinstance(m, watched)}
     hooks = [watch(path, layer) for path, layer in layers.items()]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
             family_of(model).scaffold(model)(torch.zeros(1, 3, MULTIPLE, MULTIPLE), WHOLE)
     finally:
         for hook in hooks:

@@ -54,8 +54,9 @@ class WholePruner(tp.pruner.function.BasePruningFunc):  # type: ignore[misc]
     cut: makes the module's parameters those of the channels that are kept. width: its channels.
     """
 
-    def __init__(self, cut: Callable[[WholePruner, Any, list[int]], None],
-                 width: Callable[[Any], int]) -> None:  # fmt: skip
+    def __init__(
+        self, cut: Callable[[WholePruner, Any, list[int]], None], width: Callable[[Any], int]
+    ) -> None:
         super().__init__()
         self._cut, self._width = cut, width
 

@@ -17,7 +17,7 @@ from ...models.scaffold import Scaffold, Staged
 from ...train.crops import Pool, sample_batch
 from ...train.objectives import Objective
 from ...train.schedules import WHOLE
-from ..importance import MAGNITUDE, TAYLOR, Importance, Sampling
+from ..importance import MAGNITUDE, TAYLOR, Importance, Sampling, importance_from, normalised
 from .groups import Groups, Member, groups_of
 
 DEFAULT: Final = Sampling()
@@ -30,8 +30,8 @@ def magnitude_importance(model: Network) -> Importance:
     for name, members in groups_of(model).items():
         layers = [m for m in members if m.side != "both" and f"{m.layer}.weight" in values]
         each = [_score(model, member, values) for member in layers]
-        scores[name] = torch.stack([score / score.mean().clamp_min(1e-30) for score in each]).sum(0)
-    return _importance(MAGNITUDE, scores)
+        scores[name] = torch.stack([normalised(score) for score in each]).sum(0)
+    return importance_from(MAGNITUDE, scores)
 
 
 def taylor_importance(
@@ -50,11 +50,11 @@ def taylor_importance(
         raise OptionError("a pool without frames: import frames of that game or leave it out")
     objective.check_crop(sampling.crop)
     groups, model = groups_of(model), copy.deepcopy(model).requires_grad_(True)
-    scaffold = family_of(model).scaffold(model).train()
     scores = {
         name: torch.zeros(len(members[0].channels)).double() for name, members in groups.items()
     }
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        scaffold = family_of(model).scaffold(model).train()
         for step in range(sampling.batches):
             torch.manual_seed(sampling.seed * 1_000_003 + step)
             frame = sample_batch(pools, sampling.batch, sampling.crop, sampling.seed, step)
@@ -63,7 +63,7 @@ def taylor_importance(
                 scores[name] += gate.square() / sampling.batches
             if report is not None:
                 report(step + 1)
-    return _importance(TAYLOR, scores)
+    return importance_from(TAYLOR, scores)
 
 
 def _backward(scaffold: Scaffold, frame: Tensor, objective: Objective) -> None:
@@ -93,9 +93,3 @@ def _score(model: Network, member: Member, values: Mapping[str, Tensor]) -> Tens
         axis = 1 - axis
     others = tuple(i for i in range(weight.dim()) if i != axis)
     return weight.sum(others)[torch.tensor(member.channels)].sum(1)
-
-
-def _importance(kind: str, scores: dict[str, Tensor]) -> Importance:
-    totals = {name: float(score.sum()) for name, score in scores.items()}
-    normal = {n: s / s.mean() if float(s.mean()) > 0 else s for n, s in scores.items()}
-    return Importance(kind, normal, totals)
