@@ -31,7 +31,8 @@ Table = tuple[NDArray[np.uint32], NDArray[np.uint16]]
 
 
 def gaussian(mean: float, scale: float) -> NDArray[np.float64]:
-    """Probabilities of -COUNT_RADIUS..COUNT_RADIUS, integrated over unit bins."""
+    """Probabilities of -COUNT_RADIUS..COUNT_RADIUS, integrated over unit bins, what is beyond in
+    the outermost; they sum to 1. mean: within half a bin of zero."""
     root = scale * math.sqrt(2.0)
     near = int(min(COUNT_RADIUS, 12 * scale + 2))
     masses = np.zeros(2 * COUNT_RADIUS + 1)
@@ -39,6 +40,8 @@ def gaussian(mean: float, scale: float) -> NDArray[np.float64]:
         distance = abs(symbol - mean)
         upper, lower = math.erfc((distance - 0.5) / root), math.erfc((distance + 0.5) / root)
         masses[COUNT_RADIUS + symbol] = 0.5 * (upper - lower)
+    for end, side in ((0, -1), (-1, 1)):
+        masses[end] += 0.5 * math.erfc((COUNT_RADIUS + 0.5 - side * mean) / root)
     return masses
 
 
