@@ -309,7 +309,9 @@ def open_codec(
         has = flavours_of(bundle, device)
         fitting = [name for name in wanted if name is None or name in has]
         if not fitting:
-            raise OptionError(f"the bundle's transforms are {' or '.join(has)} there; choose that, or none")
+            raise OptionError(
+                f"the bundle's transforms are {' or '.join(has)} there; choose that, or none"
+            )
         codec: Codec = open_family(bundle, replace(choices[0], flavour=fitting[0]))
     else:
         codec = open_first(bundle, choices)

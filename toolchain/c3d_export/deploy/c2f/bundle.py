@@ -20,11 +20,11 @@ from ...quantize.post.c2f_synthesis import (
     ENDS,
     SIDES,
     UPS,
-    IntegerGDN,
     IntegerSynthesis,
 )
 from ...quantize.post.c2f_synthesis_convert import convert_synthesis
 from ...quantize.post.c2f_tables import BINS, predicted_tables, top_tables
+from ...quantize.post.gdn import IntegerGDN
 from ...quantize.tables import COUNT_RADIUS, TableBank, count_symbols
 from ...runtime.bundle import parse_bundle
 from ...runtime.c2f.bundle import FAMILY, FLAVOUR, KNOWN_SHAPE

@@ -13,15 +13,13 @@ from ...quantize.post.c2f_synthesis import (
     ENDS,
     SIDES,
     UPS,
-    IntegerGDN,
     IntegerSynthesis,
 )
+from ...quantize.post.gdn import SQUARE_LARGEST, IntegerGDN
 from ...quantize.post.grid import Grid, even_grid, joined
 from ...quantize.post.layer import Affine, IntegerLayer
 from ...runtime.bundle import Bundle
 from ..hyperprior.restore import Arrays, grid_of
-
-SQUARE_LARGEST = 32767
 
 
 def restore_synthesis(bundle: Bundle, path: EntropyPath) -> IntegerSynthesis:

@@ -3,13 +3,8 @@
     z3 --> up, GDN, up, GDN, up, GDN --> y     h2, h1 --> up, up, up --> side
     trunk = y, side --> block1..3 + trunk --> up4 --> tail --> pixels
 
-Convolutions as in the entropy path, int16 with int32 sums. GDN (inverse):
-
-    square = (x^2 + half) >> SHIFT,  norm = conv(square),  out = round(x * (sqrt(norm) * scale))
-
-in float32, whose square roots and products IEEE 754 rounds correctly everywhere. Limits are such
-that hosts may save multiplications (Lavin, Gray, CVPR 2016: F(2, 3) in integers), which needs two
-bits of the inputs and of the sums.
+Convolutions as in the entropy path, int16 with int32 sums. GDN as in
+`gdn.py`.
 """
 
 from __future__ import annotations
@@ -21,45 +16,16 @@ from torch import Tensor, nn
 
 from ...models.layers import depth_to_space
 from .certificate import SumCertificate, certify
-from .convert import IN_INT16, Limits
+from .convert import IN_INT16
+from .gdn import IntegerGDN
 from .layer import IntegerLayer
 
-SHIFT: Final = 11
-"""8191^2 >> 11 is the largest that int16 holds."""
-LIMITS: Final = Limits((1 << 29) - 1, 3600, 8191)
-"""Nine weights together fit int16, and four inputs."""
 TRUNK_LARGEST: Final = 4095
 """Of what the residual block adds up."""
-NORM_LARGEST: Final = 65535
 UPS: Final = ("up0", "up1", "up2")
 SIDES: Final = ("side0", "side1", "side2")
 BLOCKS: Final = ("block1", "block2", "block3")
 ENDS: Final = ("up4", "tail", "pixels")
-
-
-class IntegerGDN(nn.Module):
-    """Inverse GDN. norm: 1x1 over squares. scale, low, high: (C,) float32, low and high whole."""
-
-    scale: Tensor
-    low: Tensor
-    high: Tensor
-
-    def __init__(self, norm: IntegerLayer, scale: Tensor, low: Tensor, high: Tensor) -> None:
-        super().__init__()
-        self.norm = norm
-        for name, value in (("scale", scale), ("low", low), ("high", high)):
-            self.register_buffer(name, value.float())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, C, h, w) whole, within int16 -> whole, float32."""
-        square = torch.floor((x.double().square() + (1 << (SHIFT - 1))) / (1 << SHIFT))
-        norm = self.norm(square.clamp(max=32767))
-        scale, low, high = (t[:, None, None] for t in (self.scale, self.low, self.high))
-        # PyTorch's square root of float32 is off by its last bit at times; rounded from float64 it
-        # is what hosts compute.
-        root = norm.double().sqrt().float()
-        out: Tensor = (x.float() * (root * scale)).round().clamp(low, high)
-        return out
 
 
 class IntegerSynthesis(nn.Module):

@@ -18,17 +18,14 @@ from .c2f import EntropyPath
 from .c2f_synthesis import (
     BLOCKS,
     ENDS,
-    LIMITS,
-    NORM_LARGEST,
-    SHIFT,
     SIDES,
     TRUNK_LARGEST,
     UPS,
-    IntegerGDN,
     IntegerSynthesis,
     even_up,
 )
 from .convert import IN_INT16, MARGIN, input_grid, integer_layer
+from .gdn import LIMITS, IntegerGDN, convert_gdn, fine_grid
 from .grid import Grid, Statistics, even_grid, joined, observe
 from .layer import Affine
 
@@ -110,7 +107,7 @@ class _Converter:
         z3, trunk = self._latents(), self._trunk()
         half = self.network.spec.g_s[2]
         y, side = (_channels(trunk, part) for part in (slice(half), slice(half, None)))
-        squared = {name: _fine(self.observe(name), LIMITS.activation) for name in UPS}
+        squared = {name: fine_grid(self.observe(name), LIMITS.activation) for name in UPS}
         after = [self.before("up1", "gdn0"), self.before("up2", "gdn1"), y]
         chains = [
             (UPS[0], z3, squared["up0"]),
@@ -148,23 +145,12 @@ class _Converter:
 
     def _trunk(self) -> Grid:
         """The same units for both that the residual block adds."""
-        return _fine(self.observe("trunk", BLOCKS[-1]), TRUNK_LARGEST)
+        return fine_grid(self.observe("trunk", BLOCKS[-1]), TRUNK_LARGEST)
 
     def _gdn(self, number: int, source: Grid, target: Grid) -> IntegerGDN:
         gdn = self.network.g_s[2 * number + 1]
         assert isinstance(gdn, GDN)
-        beta, gamma = (t.detach() for t in gdn.coefficients())
-        conv = nn.Conv2d(len(beta), len(beta), 1)
-        assert conv.bias is not None
-        conv.weight.copy_(gamma)
-        conv.bias.copy_(beta)
-        squares = even_grid(len(beta), 1.0, 0, 32767)
-        squares = Grid(source.step.square() * (1 << SHIFT), squares.low, squares.high)
-        largest = max(float(conv(values[UPS[number]].square()).max()) for values in self.seen)
-        step = MARGIN * largest / NORM_LARGEST
-        norms = even_grid(len(beta), step, 0, NORM_LARGEST)
-        layer = integer_layer(Affine(conv), squares, norms, IN_INT16)
-        return IntegerGDN(layer, source.step * step**0.5 / target.step, target.low, target.high)
+        return convert_gdn(gdn, [v[UPS[number]] for v in self.seen], source, target)
 
 
 def _steps(names: Sequence[str], grids: Sequence[Grid]) -> list[tuple[str, Grid, Grid]]:
@@ -179,13 +165,6 @@ def _channels(grid: Grid, part: slice) -> Grid:
 def _twice(grid: Grid) -> Grid:
     """Of the sum of two numbers in these units."""
     return Grid(grid.step, 2 * grid.low, 2 * grid.high)
-
-
-def _fine(seen: Statistics, most: int) -> Grid:
-    """The finest units that hold MARGIN times what was seen."""
-    magnitude = torch.maximum(seen.low.abs(), seen.high.abs()).clamp_min(1e-6)
-    edge = torch.full_like(magnitude, float(most))
-    return Grid(MARGIN * magnitude / most, -edge, edge)
 
 
 def _positive(pixels: nn.Conv2d) -> nn.Conv2d:

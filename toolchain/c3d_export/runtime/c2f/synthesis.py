@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from ...core.errors import BundleMemberError
 from ..hyperprior.convolution import Convolution
+from ..hyperprior.gdn import InverseGDN
 from ..hyperprior.layers import StoredLayer
 from ..hyperprior.packing import FASTEST
 from ..images import Frame
 from ..slices import Workers
-from .gdn import InverseGDN
 from .prior import Ints
 
 UPS: Final = ("up0", "up1", "up2")

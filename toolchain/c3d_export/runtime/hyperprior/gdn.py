@@ -1,4 +1,4 @@
-"""Inverse GDN of integers in C (`native/native_gdn.h`), its sums by `hyperprior/convolution.py`."""
+"""Inverse GDN of integers in C (`native/native_gdn.h`), its sums by `convolution.py`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from c3d_export import _native
 
-from ..hyperprior.convolution import Convolution
 from ..slices import Workers
-from .prior import Ints
+from .convolution import Convolution
+from .packing import Floats, Ints
 
 SHIFT: Final = 11
-"""Bits of a square that are left out (`quantize/post/c2f_synthesis.py`)."""
-Floats = NDArray[np.float32]
+"""Bits of a square that are left out (`quantize/post/gdn.py`)."""
 
 
 class InverseGDN:
