@@ -22,14 +22,15 @@ from c3d_export import _arith
 from ...core.errors import BundleGraphError, LatentsChecksumError
 from ..bundle import TABLES, Bundle
 from ..floatcodec import FloatCodec
+from ..floatsessions import FloatSessions
+from ..hyperprior.bundle import has_integer_synthesis
 from ..images import Frame
 from ..sessions import SessionOptions
 from ..slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from ..stream import Stream
-from .bundle import FLAVOUR, LARGEST, has_integer_synthesis, has_z1
+from .bundle import FLAVOUR, LARGEST, has_z1
 from .level import Level, moved
 from .prior import Bytes, Ints, Prior
-from .sessions import C2FSessions
 from .synthesis import IntegerSynthesis
 
 MULTIPLE: Final = 64
@@ -103,7 +104,7 @@ class CoarseToFineCodec(FloatCodec):
         sides = {"side2": "z1", "side3": "z2"} if self.has_z1 else {"side3": "z2"}
         absent = [*sides] * native + ["features", "picture"] * integer
         graphs = [name for name, _ in bundle.graphs if name not in absent]
-        super().__init__(bundle, options, C2FSessions(bundle, options, graphs))
+        super().__init__(bundle, options, FloatSessions(bundle, options, graphs))
         # By their graph; a stopwatch may stand in their place.
         self.native: dict[str, Callable[[Ints], tuple[Ints, Bytes, Ints]]] = {}
         self._levels: dict[str, Level] = {}
