@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from c3d_export.cli.published_options import Published, resolve
 from c3d_export.models.c2f.saving import load
 from c3d_export.models.c2f.spec import SIZES
-from c3d_export.prune.c2f.widths import scaled, with_widths
+from c3d_export.models.mbt.spec import MbtSpec
+from c3d_export.models.saving import load as load_any
+from c3d_export.prune.published.families import scaled, with_widths
 from c3d_export.runtime.images import write_image
 
 from .conftest import Run
@@ -86,6 +89,71 @@ def test_other_sizes(run: Run, toy: Path) -> None:
     assert "--distortion: only for published models" in line_of(done.stderr)
 
 
+def test_mbt_of_other_widths(run: Run, toy: Path) -> None:
+    mbt = ("train", "--model", "mbt2018-mean", "--game", "toy", "--widths", "8,12", *SHORT)
+    trained = run(*mbt, "--quality", "4", "--json")
+    assert trained.exit_code == 0, trained.stderr
+    result = json.loads(trained.stdout)
+    assert result["model"] == "toy-mbt2018-mean-8x12-q4"
+    saved = load_any(Path(result["path"]))
+    assert (saved.family.name, saved.network.spec.latents) == ("mbt", 12)
+    assert saved.state["config"]["schedule"] == "study"
+    rate = {"quality": 4, "distortion": "mse", "weight": 0.013}
+    assert saved.state["rate"] == rate
+
+    more = ("--distortion", "ms-ssim", "--mse-base", "--crop", "192")
+    tuned = run(*mbt, *more, "--quality", "3", "--from", result["model"], "--json")
+    assert tuned.exit_code == 0, tuned.stderr
+    saved = load_any(Path(json.loads(tuned.stdout)["path"]))
+    assert (saved.state["config"]["weight"], saved.state["config"]["base"]) == (8.73, 0.0067)
+    assert [parent["name"] for parent in saved.state["parents"]] == [result["model"]]
+    assert saved.state["command"].endswith(
+        "--from toy-mbt2018-mean-8x12-q4 --quality 3 --distortion ms-ssim --mse-base --widths 8,12"
+    )
+
+    other = run("train", "--model", "mbt2018", "--game", "toy", "--widths", "8,12", "--quality",
+                "4", "--from", result["model"])  # fmt: skip
+    assert (other.exit_code, "finetune --model" in line_of(other.stderr)) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("mbt2018", "--quality", "9"), "choose 1 to 8"),
+        (("mbt2018-9", "--quality", "8"), "mbt2018-mean-8"),
+        (("mbt2018", "--quality", "4", "--without-z1"), "--without-z1: only for c2f"),
+        (("mbt2018", "--quality", "4", "--widths", "12"), "as 128,192"),
+        (("mbt2018", "--quality", "4", "--widths", "0,12"), "a width is 0"),
+        (("c2f-toy", "--quality", "4", "--widths", "8,12"), "--widths: only for mbt2018"),
+        (("mbt2018-mean-8", "--quality", "4", "--schedule", "app-specific"), "coarse-to-fine"),
+        (("mbt2018-mean",), "give --quality"),
+    ],
+)
+def test_what_the_families_have_not(
+    run: Run, toy: Path, options: tuple[str, ...], told: str
+) -> None:
+    done = run("train", "--game", "toy", "--model", *options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in line_of(done.stderr)
+    assert not (toy / "models").exists()
+    assert not (toy / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "quality", "wanted"),
+    [
+        ("mbt2018-mean", 2, ("mbt2018-mean", 128, 192, 2)),
+        ("mbt2018-mean", 5, ("mbt2018-mean", 192, 320, 5)),
+        ("mbt2018-7", None, ("mbt2018-7", 192, 320, 7)),
+        ("mbt2018-7", 3, ("mbt2018-7", 192, 320, 3)),
+    ],
+)
+def test_widths_of_names(size: str, quality: int | None, wanted: tuple[str, int, int, int]) -> None:
+    spec, options = resolve(size, Published(quality=quality))
+    assert isinstance(spec, MbtSpec)
+    assert (spec.name, spec.hyper, spec.latents, options.quality) == wanted
+
+
 def test_an_unfinished_run_goes_on(run: Run, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from c3d_export.train.staged import StagedTrainer
 
@@ -108,5 +176,7 @@ def test_an_unfinished_run_goes_on(run: Run, toy: Path, monkeypatch: pytest.Monk
     others = run(*TOY, "--resume")
     assert (others.exit_code, "not those that" in line_of(others.stderr)) == (2, True)
     (frames / "b_001.png").unlink()
+    another = run(*TOY, "--distortion", "ms-ssim", "--crop", "192", "--resume")
+    assert (another.exit_code, "another --quality" in line_of(another.stderr)) == (2, True)
     resumed = run(*TOY, "--resume", "--json")
     assert (resumed.exit_code, json.loads(resumed.stdout)["steps"]) == (0, 2)

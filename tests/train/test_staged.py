@@ -10,10 +10,11 @@ torch = pytest.importorskip("torch")
 
 from c3d_export.core.errors import CheckpointError, DivergedError, OptionError  # noqa: E402
 from c3d_export.models.c2f.network import build_network  # noqa: E402
-from c3d_export.models.c2f.presets import LAMBDAS, SCHEDULES, STAGES, mse_lambda  # noqa: E402
+from c3d_export.models.c2f.presets import LAMBDAS, mse_lambda  # noqa: E402
 from c3d_export.models.c2f.scaffold import Scaffold  # noqa: E402
 from c3d_export.models.c2f.spec import C2FSpec, LevelSpec, ReconstructionSpec  # noqa: E402
 from c3d_export.train.crops import Pool  # noqa: E402
+from c3d_export.train.schedules import SCHEDULES, STAGES  # noqa: E402
 from c3d_export.train.staged import StagedConfig, StagedTrainer, Step  # noqa: E402
 
 _LEVEL = LevelSpec(4, (4, 4, 4), (4, 4, 4), 8, (4, 4, 4))
@@ -81,9 +82,9 @@ def test_parts_that_train_in_each_stage() -> None:
 @pytest.mark.parametrize("stage", STAGES, ids=lambda s: f"stage-{s.number}")
 def test_stages_compute_what_they_say(stage) -> None:  # type: ignore[no-untyped-def]
     scaffold = Scaffold(build_network(SPEC)).train()
-    x = torch.rand(1, 3, 64, 64) * 2 - 1
-    out = scaffold(x, stage)
-    assert out.x_hat.shape == x.shape
+    frame = torch.rand(1, 3, 64, 64) * 255
+    out = scaffold(frame, stage)
+    assert out.x_hat.shape == frame.shape
     assert out.bits.shape == (1,)
     (out.bits.sum() + out.x_hat.square().sum() + out.helping).backward()
     with_gradient = [n for n, p in scaffold.named_parameters() if p.grad is not None]
@@ -112,7 +113,7 @@ def test_a_resumed_run_gives_the_same_numbers(pools: list[Pool], tmp_path: Path,
 
 
 def test_files_that_are_no_run(pools: list[Pool], model_file: Path) -> None:
-    with pytest.raises(CheckpointError, match="no training of a coarse-to-fine"):
+    with pytest.raises(CheckpointError, match="no training of a published"):
         StagedTrainer.resume(model_file, pools)
 
 

@@ -168,6 +168,15 @@ def winograd(
     out: Array,
     products: tuple[int, int],
 ) -> None: ...
+def square(x: Array, count: int, shift: int, out: Array) -> None: ...
+def normalise(
+    x: Array,
+    norm: Array,
+    sizes: tuple[int, int],
+    parts: tuple[Array, Array, Array],
+    place: tuple[int, int],
+    out: Array,
+) -> None: ...
 def heads(
     out: Array, places: int, channels: int, table: Array, index: Array, mean: Array
 ) -> None: ...

@@ -213,7 +213,7 @@ def test_validation_finds_no_difference(made: Made) -> None:
 
 
 def _npy(array: Any) -> bytes:
-    from c3d_export.deploy.hyperprior.bundle import _npy as npy
+    from c3d_export.deploy.floatbundle import npy
 
     return npy(array)
 

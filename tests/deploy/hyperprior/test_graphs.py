@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from c3d_export.core.errors import BundleGraphError, CertificateError
+from c3d_export.deploy.hyperprior import restore
 from c3d_export.deploy.hyperprior.restore import restore_path, restore_transforms
 from c3d_export.deploy.hyperprior.tables import factorised_tables
 from c3d_export.deploy.hyperprior.validate import validate_hyperprior
@@ -83,3 +84,10 @@ def test_tables_of_z_are_the_factorised_prior() -> None:
     distance = torch.tensor([0, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7.0])
     wanted = prior.likelihood(prior.medians()[:, None, None] + distance)[0, 0].numpy()
     np.testing.assert_allclose(first[:-1], wanted, rtol=0.02, atol=2.0**-14)
+
+
+def test_a_bias_beyond_float32_is_restored() -> None:
+    """Its parts are exact in float32, the whole of them is not."""
+    parts = {"h_s.1.upper.bias": 1 << 23, "h_s.1.lower.bias": 5}
+    constants = {name: np.array([value], np.float32) for name, value in parts.items()}
+    assert restore._whole(constants, "h_s.1", "bias", 16) == [(1 << 27) + 5]

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from c3d_export.models.c2f.predictor import PlainPredictor, Predictor  # noqa: E402
+from c3d_export.models.c2f.predictor import Predictor  # noqa: E402
 from c3d_export.models.c2f.spec import LevelSpec  # noqa: E402
 
 from .literal import predict  # noqa: E402
@@ -29,10 +29,9 @@ def predictor() -> Predictor:
 def test_dense_is_the_published_form(predictor: Predictor, height: int, width: int) -> None:
     h = torch.randn(2, LEVEL.features, height, width)
     expected = predict(predictor, h)
-    for form in (predictor, predictor.plain()):
-        for found, wanted in zip(form(h), expected, strict=True):
-            assert found.shape == (2, 11, height, width)
-            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    for found, wanted in zip(predictor(h), expected, strict=True):
+        assert found.shape == (2, 11, height, width)
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_a_patch_alone(predictor: Predictor) -> None:
@@ -51,8 +50,3 @@ def test_gradients_are_those_of_the_published_form(predictor: Predictor) -> None
         gradients.append(torch.autograd.grad(loss, list(predictor.parameters())))
     for found, wanted in zip(*gradients, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
-
-
-def test_plain_form_has_ordinary_layers_only(predictor: Predictor) -> None:
-    kinds = {type(m) for m in predictor.plain().modules()}
-    assert kinds == {PlainPredictor, torch.nn.ModuleDict, torch.nn.Conv2d}

@@ -232,3 +232,13 @@ def test_splitting_makes_finer_sums() -> None:
             got = integers.target.values(integers(integers.layers()[0].source.integers(x)))
             errors.append(float((got - network(x)).square().mean()))
     assert errors[1] < errors[0] / 8
+
+
+@torch.no_grad()
+def test_a_sign_that_the_calibration_did_not_see_is_kept() -> None:
+    """The proof counts magnitudes: both signs have the range of the larger one."""
+    affine = Affine(nn.Conv2d(6, 4, 1))
+    grid = input_grid(affine, observe([signal(0).abs()]), IN_FLOAT32)
+    assert torch.equal(grid.low, -grid.high)
+    x = -signal(0).abs()
+    assert torch.allclose(grid.values(grid.integers(x)), x.double(), atol=float(grid.step.max()))

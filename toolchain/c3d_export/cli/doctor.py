@@ -197,6 +197,7 @@ def _timed(what: str, check: Callable[[], str]) -> Finding:
 def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
     """The known answers in every flavour of the devices that work."""
     from ..runtime.bundle import read_bundle
+    from ..runtime.families import flavours_of
     from ..runtime.sessions import DEVICE_FLAVOURS
 
     try:
@@ -206,19 +207,19 @@ def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
         return
     bundle = read_bundle(path)
     for device in devices:
-        for flavour in ("float",) if bundle.family else DEVICE_FLAVOURS[device]:
+        own = flavours_of(bundle, device) if bundle.family else DEVICE_FLAVOURS[device]
+        for flavour in own:
             yield _known(bundle, device, flavour)
 
 
 def _known(bundle: Bundle, device: str, flavour: str) -> Finding:
     """Timed without the sessions: what a codec pays for the check when it is opened."""
     from ..runtime.codec import Codec
-    from ..runtime.hyperprior.codec import HyperpriorCodec
-    from ..runtime.hyperprior.known import check_known_answers as check_hyperprior
+    from ..runtime.families import check_family, family_codec
     from ..runtime.known import check_known_answers
     from ..runtime.sessions import SessionOptions
 
-    codec_of = HyperpriorCodec if bundle.family else Codec
+    codec_of = family_codec if bundle.family else Codec
 
     what = f"known answers, {device} {flavour}"
     opened: list[Codec] = []
@@ -228,8 +229,8 @@ def _known(bundle: Bundle, device: str, flavour: str) -> Finding:
         return ""
 
     def check() -> str:
-        if isinstance(opened[0], HyperpriorCodec):
-            check_hyperprior(opened[0])
+        if bundle.family:
+            check_family(opened[0])
         else:
             check_known_answers(opened[0])
         return f"{bundle.name} {bundle.id.hex()}: as exported"

@@ -115,7 +115,9 @@ def bundle(
     """
     workspace = find_workspace()
     imported = imported_model(workspace, size)
-    name = model_name(game, size) if imported is None or game else size
+    # A trained network of a published family has its game in its name already.
+    named = imported is not None and (game is None or size.startswith(f"{game}-"))
+    name = size if named else model_name(game, size)
     path = out or workspace.bundles / f"{name}.c3b"
     if path.exists() and not force:
         raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import OptionError
+from .lookup import published_file
 from .output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
-    from ..deploy.hyperprior.validate import HyperpriorReport
+    from ..deploy.floatreport import ExactnessReport
     from ..runtime.bundle import Bundle
     from ..runtime.images import Frame
 
@@ -23,38 +23,34 @@ MAX_CALIBRATION_FRAMES = 4
 
 def imported_model(workspace: Workspace, name: str) -> Path | None:
     """The file of an imported network of this name, None where there is none."""
-    try:
-        path = workspace.model(name) / "model.safetensors"
-    except OptionError:
-        return None
-    if not path.is_file():
-        return None
-    from ..train.checkpoint import load_checkpoint
-
-    return path if "family" in load_checkpoint(path).state else None
+    return published_file(workspace, name)
 
 
 def bundle_imported(
     source: Path, path: Path, name: str, game: str | None, licence: str, frames: Sequence[Frame]
 ) -> dict[str, Any]:
-    """Writes the bundle after it opened and gave its known answers; what to say of it."""
+    """Writes the bundle after it opened and gave its known answers; what to say of it. Raises
+    OptionError where there are no frames: all of them could not be read."""
     from ..core.atomic import write_bytes_atomic
     from ..deploy.bundle import Provenance
-    from ..deploy.hyperprior.bundle import build_bundle, export_network
-    from ..models.mbt.saving import load
+    from ..deploy.families import make_bundle
+    from ..models.saving import load
     from ..runtime.bundle import parse_bundle
-    from ..runtime.hyperprior.known import open_hyperprior
+    from ..runtime.families import flavours_of, open_family
     from ..runtime.sessions import SessionOptions
     from ..train.service import make_folder
 
-    network, state = load(source)
-    few = frames[:: -(-len(frames) // MAX_CALIBRATION_FRAMES)]
+    saved = load(source)
+    few = frames[:: max(1, -(-len(frames) // MAX_CALIBRATION_FRAMES))]
     note(f"integers and tables from {len(few)} frames")
-    kept = {key: state[key] for key in ("name", "stage", "source", "steps") if key in state}
+    kept = {
+        key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state
+    }
     provenance = Provenance(name, game or "", licence, {"stages": [kept]})
-    data = build_bundle(export_network(network, few), provenance)
+    data = make_bundle(saved.network, few, provenance)
     bundle = parse_bundle(data)
-    open_hyperprior(bundle, SessionOptions(flavour="float"))
+    for flavour in flavours_of(bundle, "cpu"):
+        open_family(bundle, SessionOptions(flavour=flavour))
     make_folder(path.parent)
     write_bytes_atomic(path, data)
     size = {"bundle": str(path), "bytes": len(data)}
@@ -63,9 +59,9 @@ def bundle_imported(
 
 def validate_bundle(bundle: Bundle, frames: Sequence[tuple[str, Frame]], as_json: bool) -> None:
     """Prints what was compared; raises BitMismatchError where an integer differs."""
-    from ..deploy.hyperprior.validate import validate_hyperprior
+    from ..deploy.families import validate_family
 
-    report = validate_hyperprior(bundle, frames)
+    report = validate_family(bundle, frames)
     if as_json:
         print_json(report.to_json())
     else:
@@ -73,10 +69,10 @@ def validate_bundle(bundle: Bundle, frames: Sequence[tuple[str, Frame]], as_json
     report.require_exact()
 
 
-def _show(report: HyperpriorReport) -> None:
+def _show(report: ExactnessReport) -> None:
     compared = sum(row.compared for row in report.integers)
     verdict = f"{report.differing} of {compared:,} integers differ from PyTorch's"
-    rows = [(r.subject, r.way, f"{r.compared:,}", r.differing) for r in report.integers]
+    rows = [(*key, f"{count:,}", off) for key, (count, off) in _by_way(report).items()]
     print_table(verdict, ("integers", "way", "compared", "differing"), rows)
     floats = [
         (r.subject, r.what, f"{r.largest:.3g}", f"{r.rms:.2g}", f"{r.differing_percent:.3f}")
@@ -84,4 +80,21 @@ def _show(report: HyperpriorReport) -> None:
     ]
     headers = ("float parts, not promised", "what", "largest", "rms", "differing %")
     print_table("difference from PyTorch's float", headers, floats)
+    if report.psnr:
+        costs = [
+            (r.subject, f"{r.floating:.3f}", f"{r.integer:.3f}", f"{r.integer - r.floating:+.4f}")
+            for r in report.psnr
+        ]
+        columns = ("frame", "float dB", "integer dB", "difference")
+        print_table("PSNR of float and of integer synthesis", columns, costs)
     click.echo(f"{report.certificates} layers certified again from the bundle's weights")
+
+
+def _by_way(report: ExactnessReport) -> dict[tuple[str, str], tuple[int, int]]:
+    """Graph and way -> values compared and differing, over all frames and outputs."""
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for row in report.integers:
+        key = row.part.split(":")[0], row.way
+        count, off = sums.get(key, (0, 0))
+        sums[key] = count + row.compared, off + row.differing
+    return sums

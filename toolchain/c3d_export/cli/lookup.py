@@ -9,6 +9,7 @@ from ..core.errors import MissingInputError, MissingModelError, OptionError, Str
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
+    from ..models.saving import Saved
     from ..train.service import SavedModel
 
 GENERIC = "generic"
@@ -30,7 +31,9 @@ def find_network(workspace: Workspace, size: str, game: str | None) -> tuple[str
     from ..models.spec import SIZES
 
     if size not in SIZES:
-        raise OptionError(f"unknown model {size!r}; choose one of {', '.join(SIZES)}")
+        raise OptionError(
+            f"unknown model {size!r}: no model of {workspace.models}, nor one of {', '.join(SIZES)}"
+        )
     names = list(dict.fromkeys([model_name(game, size), model_name(None, size)]))
     for name in names:
         if has_network(workspace, name):
@@ -58,6 +61,33 @@ def load_network(workspace: Workspace, name: str) -> SavedModel:
             f"no model {name} in {workspace.models}; make one with `c3d-export train --model SIZE`"
         )
     return load_saved(workspace.model(name))
+
+
+def published_file(workspace: Workspace, name: str) -> Path | None:
+    """The file of a model of a published family (imported, trained, pruned); None where there is
+    none of this name, or one of the own family."""
+    try:
+        path = workspace.model(name) / "model.safetensors"
+    except OptionError:
+        return None
+    if not path.is_file():  # before torch is loaded
+        return None
+    from ..models.saving import is_published
+
+    return path if is_published(path) else None
+
+
+def load_published(workspace: Workspace, name: str) -> Saved:
+    """A model of a published family by name; raises MissingModelError or CheckpointError."""
+    from ..models.saving import load
+
+    path = published_file(workspace, name)
+    if path is None:
+        raise MissingModelError(
+            f"no model {name} of a published family in {workspace.models}; make one with"
+            " `c3d-export import` or `c3d-export train --model c2f-small`"
+        )
+    return load(path)
 
 
 def _from_shipped(name: str) -> tuple[str, SavedModel] | None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import OptionError
-from .lookup import find_network, model_name
+from .lookup import find_network, model_name, published_file
 from .output import note, progress
 from .overlay import as_coded, whole_option
 from .prune_goal import Goal, Measuring, goal_options
+from .prune_published import Cut, prune_published
 from .prune_tables import show
+from .published_options import Published, rate_options
 from .settings import find_workspace, force_option, model_option, seed_option, shared
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _DISAGREEMENT = 0.2
 @click.option("--games", metavar="A,B,C", help="Of several, which count the same: generic-SIZE.")
 @whole_option
 @goal_options
+@rate_options
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would be cut, and stop.")
 @seed_option
 @force_option
@@ -41,21 +44,33 @@ def prune(
     whole_frames: bool,
     goal: Goal,
     measuring: Measuring,
+    quality: int | None,
+    distortion: str | None,
+    out: str | None,
     only_plan: bool,
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Remove the channels that matter least for the frames of a game, for the time they cost.
+    """Remove the channels that matter least for the frames of a game, for the time they cost; of a
+    published model (imported or trained, by its name) for the multiplications.
 
     \b
     Example: c3d-export prune --model small --game supertuxkart --target-ms 12 --plan
+             c3d-export prune --model mbt --game supertuxkart --quality 4 --ratio 0.5
     """
     goal.check()
     chosen = _games(game, games)
+    workspace, rate = find_workspace(), Published(quality=quality, distortion=distortion)
+    if published_file(workspace, size) is not None:
+        cut = Cut(size, tuple(chosen), out, rate, goal, seed)
+        prune_published(cut, only_plan, force, as_json)
+        return
+    rate.check_absent()
+    if goal.keep is not None or out is not None:
+        raise OptionError("--keep and -o: only for published models, by their name")
     from ..data.locate import data_roots, locate_game
 
-    workspace = find_workspace()
     only = chosen[0] if len(chosen) == 1 else None
     name, roots = model_name(only, goal.to or size), data_roots(workspace)
     # First what is quick to look at: loading torch takes seconds.

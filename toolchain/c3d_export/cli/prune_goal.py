@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from ..models.spec import CodecSpec
     from ..prune.plan import Plan
     from ..prune.planner import Planner
+    from ..prune.published.planner import Plan as PublishedPlan
+    from ..prune.published.planner import Planner as PublishedPlanner
 
 _DEFAULT_RATIO = 0.3
 _OPTIONS = (
     click.option("--ratio", type=float, metavar="R", help="Share of MACs to remove [0.3]."),
+    click.option(
+        "--keep", type=float, metavar="S", help="Published models: share of every width that stays."
+    ),
     click.option("--target-macs", "macs", type=float, metavar="X", help="MACs per pixel at most."),
     click.option(
         "--target-ms",
@@ -52,18 +57,23 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Goal:
-    """What to reach. Of ratio, macs, ms and to at most one is given; none is a ratio of 0.3."""
+    """What to reach. Of ratio, macs, ms, to and keep at most one is given; none is a ratio of 0.3.
+    ms and to are for the own family only, keep for the published ones.
+    """
 
     ratio: float | None
     macs: float | None
     ms: float | None
     to: str | None
     way: str
+    keep: float | None = None
 
     def check(self) -> None:
         """Raises OptionError for several goals, or a size that is none."""
-        if [self.ratio, self.macs, self.ms, self.to].count(None) < 3:
-            raise OptionError("give at most one of --ratio, --target-macs, --target-ms and --to")
+        if [self.ratio, self.macs, self.ms, self.to, self.keep].count(None) < 4:
+            raise OptionError(
+                "give at most one of --ratio, --target-macs, --target-ms, --to and --keep"
+            )
         if self.to is not None:
             self.spec()
 
@@ -86,8 +96,18 @@ class Goal:
             return planner.by_ms(self.ms, self.way)
         return planner.by_ratio(_DEFAULT_RATIO if self.ratio is None else self.ratio)
 
+    def plan_published(self, planner: PublishedPlanner) -> PublishedPlan:
+        """Raises OptionError for a goal out of reach."""
+        if self.keep is not None:
+            return planner.by_share(self.keep)
+        if self.macs is not None:
+            return planner.by_macs(self.macs)
+        return planner.by_ratio(_DEFAULT_RATIO if self.ratio is None else self.ratio)
+
     def text(self) -> str:
         """As on the command line."""
+        if self.keep is not None:
+            return f"--keep {self.keep:g}"
         if self.to is not None:
             return f"--to {self.to}"
         if self.macs is not None:
@@ -119,6 +139,7 @@ def goal_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapped(
         ratio: float | None,
+        keep: float | None,
         macs: float | None,
         ms: float | None,
         to: str | None,
@@ -129,7 +150,7 @@ def goal_options(command: Callable[..., Any]) -> Callable[..., Any]:
         again: bool,
         **others: Any,
     ) -> Any:
-        goal = Goal(ratio, macs, ms, to, way)
+        goal = Goal(ratio, macs, ms, to, way, keep)
         measuring = Measuring(pixels, flavour, threads, again)
         return command(goal=goal, measuring=measuring, **others)
 

@@ -76,7 +76,9 @@ def schedule_options(
         click.option("--minutes", type=float, metavar="M", help="As many steps as fit into M."),
         click.option("--quantize-from", type=float, default=quantize_from, show_default=True,
                      metavar="SHARE", help="Share of the steps before integer simulation."),
-        click.option("--learning-rate", type=float, default=learning_rate, show_default=True),
+        click.option("--learning-rate", type=float, default=learning_rate, show_default=True,
+                     help="At first; this, --batch and --crop of published models are their"
+                     " schedule's where they are not given."),
         click.option("--decay", type=click.Choice(["cosine", "linear", "late"]), default=decay,
                      show_default=True, help="How the learning rate falls to zero."),
         click.option("--average", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.998,

@@ -95,7 +95,8 @@ model_option = click.option(
     "size",
     default="small",
     metavar="SIZE",
-    help="xsmall, small, median or large; `train` takes c2f-small and the like too.",
+    help="xsmall, small, median or large; `train` takes c2f-small, mbt2018-mean and the like too,"
+    " other commands the name of an imported or trained one.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")

@@ -24,7 +24,9 @@ from .baselines import Baseline, at_bpp
 from .metrics import bpp
 from .stopwatch import CODER, OTHER, PASSES, Stopwatch
 
-STAGES: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s", CODER, PASSES, OTHER)
+_OWN: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s")
+_C2F: Final = ("side2", "side3", "features", "picture")
+STAGES: Final = (*_OWN, *_C2F, CODER, PASSES, OTHER)
 
 Advance = Callable[[], None]
 

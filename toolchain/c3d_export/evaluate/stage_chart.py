@@ -17,8 +17,10 @@ BAR: Final = 34
 GAP: Final = 14
 TOP: Final = 96
 INK, PALE, PAPER = "#1b1b1b", "#6a6a6a", "#ffffff"
-# Okabe and Ito's colours, which the colour-blind can tell apart, and greys.
-_PALETTE: Final = "#0072b2 #56b4e9 #009e73 #f0e442 #e69f00 #d55e00 #cc79a7 #8a8a8a #d0d0d0"
+# Okabe and Ito's colours, which the colour-blind can tell apart, and greys; those of h_s and what
+# follows again for the graphs of coarse-to-fine networks, which are never beside them.
+_GRAPHS: Final = "#0072b2 #56b4e9 #009e73 #f0e442 #e69f00 #d55e00"
+_PALETTE: Final = f"{_GRAPHS} {_GRAPHS[16:]} #cc79a7 #8a8a8a #d0d0d0"
 COLOURS: Final = dict(zip(STAGES, _PALETTE.split(), strict=True))
 
 

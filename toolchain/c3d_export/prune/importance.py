@@ -94,7 +94,7 @@ def importance_of(
         return magnitude_importance(model)
     if not all(pool.frames for pool in pools):
         raise OptionError("a pool without frames: import frames of that game or leave it out")
-    return _importance(TAYLOR, _taylor(copy.deepcopy(model), _parts(model), pools, sampling))
+    return importance_from(TAYLOR, _taylor(copy.deepcopy(model), _parts(model), pools, sampling))
 
 
 def magnitude_importance(model: Codec) -> Importance:
@@ -102,10 +102,10 @@ def magnitude_importance(model: Codec) -> Importance:
     values = {name: p.detach().abs().double() for name, p in model.named_parameters()}
     # Magnitudes of two layers are in different units: each layer of a group counts the same.
     scores = {
-        part.name: _sum(part, [_normalised(_member_score(m, values)) for m in part.members])
+        part.name: _sum(part, [normalised(_member_score(m, values)) for m in part.members])
         for part in _parts(model)
     }
-    return _importance(MAGNITUDE, scores)
+    return importance_from(MAGNITUDE, scores)
 
 
 def _parts(model: Codec) -> list[Part]:
@@ -174,9 +174,10 @@ class _Loss:
         return (loss / self.mean[quality].to(frame.device)).mean()
 
 
-def _importance(kind: str, scores: dict[str, Tensor]) -> Importance:
+def importance_from(kind: str, scores: dict[str, Tensor]) -> Importance:
+    """Of scores as they were measured, by name of a group."""
     totals = {name: float(score.sum()) for name, score in scores.items()}
-    return Importance(kind, {name: _normalised(s) for name, s in scores.items()}, totals)
+    return Importance(kind, {name: normalised(s) for name, s in scores.items()}, totals)
 
 
 def _sum(part: Part, terms: list[Tensor]) -> Tensor:
@@ -193,6 +194,7 @@ def _member_score(member: Member, values: Values) -> Tensor:
     return channel[torch.tensor(member.channels)].sum(1)
 
 
-def _normalised(score: Tensor) -> Tensor:
+def normalised(score: Tensor) -> Tensor:
+    """With mean 1, or all 0 as it was."""
     mean = score.mean()
     return score / mean if mean > 0 else score

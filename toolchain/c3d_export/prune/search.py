@@ -40,15 +40,21 @@ def least(now: Widths, step: int) -> dict[str, int]:
 
 
 def slim(
-    now: Widths, losses: Losses, objective: Objective, limit: float, step: int = STEP
+    now: Widths,
+    losses: Losses,
+    objective: Objective,
+    limit: float,
+    step: int = STEP,
+    free: Callable[[str], bool] = is_transform,
 ) -> dict[str, int]:
     """Widths with objective(widths) <= limit; where that is out of reach, the least there is.
 
+    free: of a name, whether that width may shrink.
     What the last step took too much is given back, the most important channels first.
     """
     then = dict(now)
     while objective(then) > limit:
-        moved = _best(now, then, losses, objective, step)
+        moved = _best(now, then, losses, objective, step, free)
         if moved is None:
             return then
         then = moved
@@ -56,12 +62,17 @@ def slim(
 
 
 def _best(
-    now: Widths, then: dict[str, int], losses: Losses, objective: Objective, step: int
+    now: Widths,
+    then: dict[str, int],
+    losses: Losses,
+    objective: Objective,
+    step: int,
+    free: Callable[[str], bool],
 ) -> dict[str, int] | None:
     """After the best step from here, None where none saves anything."""
     full = objective(then)
     found, least_rate = None, (math.inf, 0.0)
-    for name, width in _moves(now, then, step):
+    for name, width in _moves(now, then, step, free):
         moved = {**then, name: width}
         saved = full - objective(moved)
         if saved <= 0:
@@ -73,9 +84,11 @@ def _best(
     return found
 
 
-def _moves(now: Widths, then: Widths, step: int) -> Iterator[tuple[str, int]]:
+def _moves(
+    now: Widths, then: Widths, step: int, free: Callable[[str], bool]
+) -> Iterator[tuple[str, int]]:
     for name, width in then.items():
-        if not is_transform(name) or width == 0:
+        if not free(name) or width == 0:
             continue
         narrower = (width - 1) // step * step
         if narrower >= smallest(now[name], step):

@@ -9,6 +9,7 @@ agree; docs/arith-format.md describes shapes, groups and the builder.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,29 +85,31 @@ def _measured(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return even[COUNT_RADIUS:]
 
 
-def _weights(magnitudes: NDArray[np.float64], fold: int, radius: int) -> NDArray[np.uint32]:
+def _weights(masses: NDArray[np.float64], fold: int, radius: int) -> NDArray[np.uint32]:
     """Zero, groups ascending, escape; integers that sum to about 2^31."""
     covered = radius << fold
-    side = magnitudes[1 : 1 + covered].reshape(radius, 1 << fold).sum(1)
-    rest = 2.0 * magnitudes[1 + covered :].sum()
-    weights = np.concatenate([magnitudes[:1], side[::-1], side, [rest]])
+    below, above = masses[:COUNT_RADIUS][::-1], masses[COUNT_RADIUS + 1 :]
+    sides = [m[:covered].reshape(radius, 1 << fold).sum(1) for m in (below, above)]
+    rest = below[covered:].sum() + above[covered:].sum()
+    zero = masses[COUNT_RADIUS : COUNT_RADIUS + 1]
+    weights = np.concatenate([zero, sides[0][::-1], sides[1], [rest]])
     scaled: NDArray[np.uint32] = np.rint(weights * (_UNIT / weights.sum())).astype(np.uint32)
     return scaled
 
 
-def _cheapest(magnitudes: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
-    """The table of these weights whose fold and radius cost the fewest bits."""
-    both = np.concatenate([magnitudes[:0:-1], magnitudes])
+def cheapest_table(masses: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+    """The table, frequencies and shape, whose fold and radius cost the fewest bits for these
+    masses (2 COUNT_RADIUS + 1) of the symbols from -COUNT_RADIUS on."""
     best, least = None, math.inf
     for fold in range(_arith.MAX_FOLD + 1):
         for radius in RADII:
             if radius << fold >= COUNT_RADIUS:
                 continue
-            weights = _weights(magnitudes, fold, radius)
+            weights = _weights(masses, fold, radius)
             frequencies = np.empty(len(weights), np.uint32)
             bits = _arith.build_table(weights, fold, radius, radius, frequencies)
             shape = np.array([bits, fold, radius, radius], np.uint16)
-            cost = float(both @ _bits(frequencies, shape))
+            cost = float(masses @ _bits(frequencies, shape))
             if cost < least:
                 best, least = (frequencies, shape), cost
     assert best is not None
@@ -120,7 +123,12 @@ def build_tables(counts: NDArray[np.int64] | None = None) -> TableBank:
         weights = _gaussian(table_scale(index)) * PRIOR
         if counts is not None:
             weights = weights + _measured(counts[index])
-        tables.append(_cheapest(weights))
+        tables.append(cheapest_table(np.concatenate([weights[:0:-1], weights])))
+    return bank_of(tables)
+
+
+def bank_of(tables: Sequence[tuple[NDArray[np.uint32], NDArray[np.uint16]]]) -> TableBank:
+    """Tables, each frequencies and shape, as a bank in this order."""
     frequencies, shapes = zip(*tables, strict=True)
     return TableBank(np.concatenate(frequencies), np.stack(shapes))
 
@@ -128,11 +136,11 @@ def build_tables(counts: NDArray[np.int64] | None = None) -> TableBank:
 def count_symbols(
     counts: NDArray[np.int64], symbols: NDArray[np.int16], indexes: NDArray[np.uint8]
 ) -> None:
-    """Adds symbols to counts (TABLES, 2 COUNT_RADIUS + 1) in place."""
+    """Adds symbols to counts (tables, 2 COUNT_RADIUS + 1) in place."""
     clipped = np.clip(symbols.astype(np.int64), -COUNT_RADIUS, COUNT_RADIUS) + COUNT_RADIUS
     width = 2 * COUNT_RADIUS + 1
-    flat = np.bincount(indexes.astype(np.int64) * width + clipped, minlength=TABLES * width)
-    counts += flat.reshape(TABLES, width)
+    flat = np.bincount(indexes.astype(np.int64) * width + clipped, minlength=counts.size)
+    counts += flat.reshape(counts.shape)
 
 
 def best_table(bank: TableBank, histogram: NDArray[np.int64]) -> int:

@@ -92,7 +92,8 @@ class Bundle:
 
     @property
     def family(self) -> str:
-        """ "" for the codecs of this package, "mbt" for those of `hyperprior/`."""
+        """ "" for the codecs of this package, "mbt" for those of `hyperprior/`, "c2f" for those of
+        `c2f/`."""
         return str(self.manifest.get("family", ""))
 
     @property
@@ -137,9 +138,9 @@ def parse_bundle(data: bytes) -> Bundle:
     _check_version(manifest)
     _check_members(manifest, members)
     if "family" in manifest:
-        from .hyperprior.bundle import hyperprior_bundle
+        from .families import bundle_of
 
-        return hyperprior_bundle(codec_id(manifest_bytes), manifest, members)
+        return bundle_of(codec_id(manifest_bytes), manifest, members)
     arrays = {name: read_array(members, name, *form) for name, form in _forms(members).items()}
     bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
     _check_shapes(bundle)

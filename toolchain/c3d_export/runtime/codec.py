@@ -303,11 +303,16 @@ def open_codec(
     choices, effort = session_choices(device, flavour, threads), check_effort(effort)
     bundle = read_bundle(path)
     if bundle.family:
-        from .hyperprior.known import open_hyperprior
+        from .families import flavours_of, open_family
 
-        if flavour is not None and "float" not in [choice.flavour for choice in choices]:
-            raise OptionError("the bundle's transforms are float; choose flavour float, or none")
-        codec: Codec = open_hyperprior(bundle, replace(choices[0], flavour="float"))
+        wanted = [None] if flavour is None else [choice.flavour for choice in choices]
+        has = flavours_of(bundle, device)
+        fitting = [name for name in wanted if name is None or name in has]
+        if not fitting:
+            raise OptionError(
+                f"the bundle's transforms are {' or '.join(has)} there; choose that, or none"
+            )
+        codec: Codec = open_family(bundle, replace(choices[0], flavour=fitting[0]))
     else:
         codec = open_first(bundle, choices)
     codec.effort = effort

@@ -33,6 +33,7 @@ from .graphlists import (
     GRAPH,
     HYPERPRIOR_OPERATORS,
     HYPERPRIOR_PORTS,
+    INT64,
     IR_VERSION,
     MODEL,
     NODE,
@@ -247,9 +248,11 @@ class _Checker:
             for dim in wire.fields(first, last, DIMENSION):
                 if dim[0] == "dim_param":
                     wire.require_short(dim, MAX_GRAPH_NAME_BYTES)
-        if len(dims) != MAX_TENSOR_RANK:
+        element = tensor["elem_type"][1]
+        # Whole numbers of 64 bits say which rows are meant (`deploy/c2f/graphs.py`).
+        if len(dims) != (1 if element == INT64 else MAX_TENSOR_RANK):
             _refuse("has an input or output that is not (1, h, w, C)")
-        return wire.text(info["name"]), tensor["elem_type"][1]
+        return wire.text(info["name"]), element
 
 
 def _check_tensor(name: str, kind: int, dims: list[int], size: int) -> None:

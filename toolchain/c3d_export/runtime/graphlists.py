@@ -38,9 +38,25 @@ HYPERPRIOR_PORTS: Final[Mapping[str, tuple[Ports, Ports]]] = {
     "g_s": ({b"y_hat": FLOAT}, {b"pixels": UINT8}),
 }
 
+
+def c2f_ports(has_z1: bool) -> Mapping[str, tuple[Ports, Ports]]:
+    """The same for bundles of coarse-to-fine networks (`deploy/c2f/graphs.py`)."""
+    side = {b"z": FLOAT}, {b"h": FLOAT, b"index": FLOAT, b"mean": FLOAT}
+    latents = [b"z3", b"z2"] + [b"z1"] * has_z1
+    read = [b"z3", b"h2"] + [b"h1"] * has_z1
+    bands = {b"y": FLOAT, b"side": FLOAT}
+    sides = {"side2": side, "side3": side} if has_z1 else {"side3": side}
+    return {
+        "g_a": ({b"pixels": UINT8}, dict.fromkeys(latents, FLOAT)),
+        **sides,
+        "features": (dict.fromkeys(read, FLOAT), bands),
+        "picture": ({**bands, b"first": INT64, b"last": INT64}, {b"pixels": UINT8}),
+    }
+
+
 # Types of attributes, as ONNX numbers them, and the field that holds the value.
-INT, STRING, INTS = 2, 3, 7
-VALUE_FIELDS: Final = {INT: "i", STRING: "s", INTS: "ints"}
+REAL, INT, STRING, INTS = 1, 2, 3, 7
+VALUE_FIELDS: Final = {REAL: "f", INT: "i", STRING: "s", INTS: "ints"}
 
 Attributes = Mapping[bytes, int]
 Operators = Mapping[tuple[bytes, bytes], Attributes]
@@ -88,7 +104,11 @@ HYPERPRIOR_OPERATORS: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
     **{(name, b""): _NONE for name in (b"Add", b"Clip", b"Div", b"Max", b"Min", b"Mul")},
     **{(name, b""): _NONE for name in (b"Round", b"Sqrt", b"Sub")},
     (b"Cast", b""): {b"to": INT},
+    (b"Concat", b""): {b"axis": INT},
     (b"Conv", b""): _CONV,
+    (b"DepthToSpace", b""): {b"blocksize": INT},
+    (b"LeakyRelu", b""): {b"alpha": REAL},
+    (b"Slice", b""): _NONE,
     (b"ConvTranspose", b""): {
         b"kernel_shape": INTS,
         b"output_padding": INTS,
@@ -96,6 +116,12 @@ HYPERPRIOR_OPERATORS: Final[Mapping[tuple[bytes, bytes], Attributes]] = {
         b"strides": INTS,
     },
     (b"Transpose", b""): {b"perm": INTS},
+}
+
+C2F_OPERATORS: Final[Operators] = {
+    **{key: form for key, form in HYPERPRIOR_OPERATORS.items() if key[0] != b"ConvTranspose"},
+    (b"Pad", b""): _NONE,
+    (b"SpaceToDepth", b""): {b"blocksize": INT},
 }
 
 # The messages of ONNX: the fields that we write, and by name some of those that we do not.
@@ -120,6 +146,7 @@ ATTRIBUTE = message(
     "an attribute",
     integers={"i": 3, "ints": 8, "type": 20},
     texts={"name": 1, "s": 4},
+    floats={"f": 2},
     refused={
         5: "a tensor",
         6: "a subgraph",

@@ -1,4 +1,4 @@
-"""The wire format of protobuf, as far as our graphs use it: whole numbers and byte strings.
+"""The wire format of protobuf, as far as our graphs use it: whole numbers, float32, bytes.
 
 Nothing is copied and nothing recurses: a field is its name and where its bytes stand. Anything
 that a second reader could take in another way (unknown fields, other wire types, numbers that
@@ -13,9 +13,10 @@ from typing import Final, NoReturn
 from ..core.limits import MAX_GRAPH_FIELDS, MAX_GRAPH_NAME_BYTES
 
 Field = tuple[str, int, int]
-"""(name, value, 0) of a whole number, (name, begin, end) of a byte string."""
+"""(name, value, 0) of a whole number, (name, begin, end) of a byte string or a float32."""
 
-_INTEGER, _BYTES = 0, 2
+_INTEGER, _BYTES, _FLOAT = 0, 2, 5
+_FLOAT_BYTES: Final = 4
 # The longest number has 64 bits, 7 in a byte.
 _MAX_VARINT: Final = 10
 
@@ -41,11 +42,13 @@ def message(
     *,
     integers: dict[str, int] | None = None,
     texts: dict[str, int] | None = None,
+    floats: dict[str, int] | None = None,
     refused: dict[int, str] | None = None,
 ) -> Message:
-    """integers, texts: field numbers by name; refused: names by field number."""
+    """integers, texts, floats: field numbers by name; refused: names by field number."""
     fields = {number << 3 | _INTEGER: name for name, number in (integers or {}).items()}
     fields |= {number << 3 | _BYTES: name for name, number in (texts or {}).items()}
+    fields |= {number << 3 | _FLOAT: name for name, number in (floats or {}).items()}
     return Message(name, fields, refused or {})
 
 
@@ -73,6 +76,12 @@ class Wire:
                 self._refuse_field(tag, kind)
             if begin >= end:
                 self._refuse("is cut off")
+            if tag & 7 == _FLOAT:
+                if end - begin < _FLOAT_BYTES:
+                    self._refuse("is cut off")
+                found.append((name, begin, begin + _FLOAT_BYTES))
+                begin += _FLOAT_BYTES
+                continue
             value, begin = data[begin], begin + 1
             if value > 127:
                 value, begin = self._varint(begin - 1, end)

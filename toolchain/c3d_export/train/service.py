@@ -216,7 +216,7 @@ def load_saved(folder: Path) -> SavedModel:
     checkpoint = load_checkpoint(folder / MODEL_FILE)
     if "family" in checkpoint.state:
         raise OptionError(
-            f"{folder.name} is an imported network, which this command does not take; make its"
+            f"{folder.name} is of a published family, which this command does not take; make its"
             f" bundle with `c3d-export bundle --model {folder.name}`, and go on with that"
         )
     state = {key: value for key, value in checkpoint.state.items() if key != "spec"}

@@ -1,5 +1,4 @@
-"""Training of the coarse-to-fine networks by their published schedules, in runs that survive a
-stop.
+"""Training of the published networks by their published schedules, in runs that survive a stop.
 
 Every step draws its crops and its noise from (seed, step) alone, so that a run that is resumed
 gives the numbers of one that was not (one thread; with more, sums may differ in their order).
@@ -17,15 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import CheckpointError, DivergedError, OptionError
-from ..models.c2f.network import CoarseToFine, build_network
-from ..models.c2f.presets import SCHEDULES, Schedule, Stage
-from ..models.c2f.scaffold import Scaffold
-from ..models.c2f.spec import MULTIPLE, C2FSpec
+from ..models.families import FAMILIES, Network, family_of
+from ..models.scaffold import Staged
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .crops import Pool, sample_batch
 from .objectives import Objective, Recipe, base_then_tune
+from .schedules import SCHEDULES, Schedule, Stage
 
-FORMAT: Final = "c2f training 1"
+FORMAT: Final = "staged training 2"
+MULTIPLE: Final = 64
+"""Pixels a side of one position of the coarsest latents, in all families."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class StagedConfig:
 @dataclass(frozen=True)
 class Step:
     """One step: its number from 1, its stage 1..4, means over its crops. error: the distortion
-    that it minimised."""
+    that it minimised (squared grey levels, or 1 - MS-SSIM)."""
 
     number: int
     stage: int
@@ -92,18 +92,22 @@ class Step:
 
 
 class StagedTrainer:
-    """Holds all that a checkpoint holds; `run` goes on to the end of the schedule."""
+    """Holds all that a checkpoint holds; `run` goes on to the end of the schedule.
 
-    def __init__(self, network: CoarseToFine, config: StagedConfig, pools: list[Pool]) -> None:
-        self.config, self.pools, self.done = config, pools, 0
+    network: is trained in place. Raises OptionError for a schedule of stages that it has not.
+    """
+
+    def __init__(self, network: Network, config: StagedConfig, pools: list[Pool]) -> None:
+        self.network, self.config, self.pools, self.done = network, config, pools, 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.scaffold = Scaffold(network)
+            self.scaffold = family_of(network).scaffold(network)
+        if config.plan.staged and not self.scaffold.staged:
+            known = ", ".join(name for name, plan in SCHEDULES.items() if not plan.staged)
+            raise OptionError(
+                f"schedule {config.schedule} is of coarse-to-fine networks; choose one of {known}"
+            )
         self.optimizer = self._optimizer(self.stage)
-
-    @property
-    def network(self) -> CoarseToFine:
-        return self.scaffold.network
 
     @property
     def stage(self) -> Stage:
@@ -122,20 +126,19 @@ class StagedTrainer:
         frame = sample_batch(self.pools, config.frames, config.side, config.seed, self.done)
         self.optimizer.param_groups[0]["lr"] = config.plan.rate(self.done / config.steps)
         self.scaffold.train()
-        out = self.scaffold(frame / 127.5 - 1.0, stage)
-        x_hat = (out.x_hat + 1.0) * 127.5
+        out: Staged = self.scaffold(frame, stage)
         objective = config.recipe.objective(self.done / config.steps)
-        loss = objective.loss(x_hat, frame, out.bits).mean() + out.helping
+        loss = objective.loss(out.x_hat, frame, out.bits).mean() + out.helping
         value = float(loss.detach())
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss is {value} at step {self.done + 1}; go on from an older"
                 " checkpoint, or start with another seed"
             )
-        self._move(loss)
+        self._move(loss if out.auxiliary is None else loss + out.auxiliary)
         with torch.no_grad():
             bpp = float(out.bits.mean()) / config.side**2
-            error = float(objective.error(x_hat, frame).mean())
+            error = float(objective.error(out.x_hat, frame).mean())
         return Step(self.done, stage.number, value, bpp, error)
 
     def run(
@@ -143,7 +146,7 @@ class StagedTrainer:
         path: Path | None = None,
         report: Callable[[Step], None] | None = None,
         save_every: int = 500,
-    ) -> CoarseToFine:
+    ) -> Network:
         """The trained network in evaluation mode; `path`: where checkpoints are written."""
         while self.done < self.config.steps:
             step = self.step()
@@ -157,6 +160,7 @@ class StagedTrainer:
         """Writes a checkpoint atomically; raises DiskError."""
         state = {
             "format": FORMAT,
+            "family": family_of(self.network).name,
             "spec": self.network.spec.to_json(),
             "config": asdict(self.config),
             "done": self.done,
@@ -172,9 +176,10 @@ class StagedTrainer:
         """Raises MissingInputError, or CheckpointError where the file is no such run."""
         checkpoint = load_checkpoint(path)
         if checkpoint.state.get("format") != FORMAT:
-            raise CheckpointError(f"{path} holds no training of a coarse-to-fine network")
+            raise CheckpointError(f"{path} holds no training of a published network")
         try:
-            network = build_network(C2FSpec.from_json(checkpoint.state["spec"]))
+            family = FAMILIES[checkpoint.state["family"]]
+            network = family.build(family.read_spec(checkpoint.state["spec"]))
             trainer = StagedTrainer(network, StagedConfig(**checkpoint.state["config"]), pools)
             trainer._restore(checkpoint.state["done"], checkpoint.tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -204,7 +209,10 @@ class StagedTrainer:
     def _move(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.scaffold.parameters(), self.config.plan.clip)
+        # One Adam is as good as two of the same rate: each parameter has its own moments.
+        apart = {id(parameter) for parameter in self.scaffold.auxiliary()}
+        clipped = [p for p in self.scaffold.parameters() if id(p) not in apart]
+        nn.utils.clip_grad_norm_(clipped, self.config.plan.clip)
         self.optimizer.step()
         self.done += 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...core import jsonio
-from ...core.digest import sha256_bytes
 from ...core.errors import OptionError
 from ...models.entropy import TABLES
 from ...models.mbt.network import MeanScaleHyperprior
@@ -20,13 +17,13 @@ from ...quantize.post.layer import IntegerLayer
 from ...quantize.post.mbt import EntropyPath
 from ...quantize.post.mbt_convert import convert_entropy
 from ...quantize.tables import COUNT_RADIUS, TableBank, build_tables, count_symbols
-from ...runtime.archive import pack_archive
-from ...runtime.bundle import FORMAT, MANIFEST, VERSION, parse_bundle
+from ...runtime.bundle import parse_bundle
 from ...runtime.hyperprior.bundle import DENSE, FAMILY, FLAVOUR, KNOWN_SHAPE, MAX_HYPER
 from ...runtime.hyperprior.codec import HyperpriorCodec
 from ...runtime.hyperprior.known import compute_known_answers, known_picture
 from ...runtime.images import Frame
 from ..bundle import Provenance
+from ..floatbundle import FloatBundle, model_card
 from .graphs import build_graphs
 from .tables import factorised_tables
 
@@ -46,27 +43,17 @@ class HyperpriorExport:
     known_frame: Frame
 
     def bundle(self, provenance: Provenance, answers: list[dict[str, Any]]) -> bytes:
-        members = {f"arrays/{name}.npy": _npy(array) for name, array in self._arrays().items()}
-        members |= {f"graphs/{name}.{FLAVOUR}": data for name, data in self.graphs.items()}
-        members["card.md"] = model_card(provenance, self.network).encode()
-        manifest = {
-            "format": FORMAT,
-            "version": VERSION,
-            "family": FAMILY,
-            "name": provenance.name,
-            "game": provenance.game,
-            "licence": provenance.licence,
-            "training": provenance.training,
-            "spec": {**self.network.spec.to_json(), "qualities": 1},
-            "fraction": self.path.fraction,
-            "certificates": self.certificates,
-            "known_answers": answers,
-            "members": {
-                name: {"sha256": sha256_bytes(data), "size": len(data)}
-                for name, data in members.items()
-            },
-        }
-        return pack_archive({**members, MANIFEST: jsonio.dumps(manifest)})
+        spec = self.network.spec
+        source = f"{spec.architecture} of Minnen et al. 2018"
+        return FloatBundle(
+            FAMILY,
+            spec.to_json(),
+            self.path.fraction,
+            self.certificates,
+            self._arrays(),
+            {f"{name}.{FLAVOUR}": data for name, data in self.graphs.items()},
+            model_card(provenance, source, spec.latents),
+        ).packed(provenance, answers)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         path = self.path
@@ -118,12 +105,6 @@ def _dense(layer: IntegerLayer) -> dict[str, NDArray[Any]]:
     return {"weight": dense_weight(layer), **arrays}
 
 
-def _npy(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    return buffer.getvalue()
-
-
 def as_tensor(frame: Frame) -> torch.Tensor:
     """(1, 3, H', W'), 0..1, edges repeated to multiples of 16."""
     edges = ((0, -frame.shape[0] % BLOCK), (0, -frame.shape[1] % BLOCK), (0, 0))
@@ -164,17 +145,3 @@ def _fitted(export: HyperpriorExport, frames: Sequence[Frame]) -> HyperpriorExpo
 def build_bundle(export: HyperpriorExport, provenance: Provenance) -> bytes:
     """The finished bundle, with the known answers of this host."""
     return export.bundle(provenance, compute_known_answers(export.codec(provenance)))
-
-
-def model_card(provenance: Provenance, network: MeanScaleHyperprior) -> str:
-    """Markdown for people who find the file."""
-    spec = network.spec
-    game = provenance.game or "any game (generic)"
-    return (
-        f"# {provenance.name}\n\nNeural image codec ({spec.architecture} of Minnen et al. 2018) for"
-        f" frames of {game}, made by c3d-export.\n\n"
-        f"- one rate point, {spec.latents} latent channels at 1/16\n"
-        f"- licence of the training frames: {provenance.licence}\n"
-        "- decodes to the same latents on every supported host; pixels are float, and may differ by"
-        " a grey level\n"
-    )

@@ -11,153 +11,12 @@ exact, whatever the order of the sums. Channels are first inside, which ONNX Run
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
-from torch import Tensor, int16, nn
+from torch import nn
 
 from ...models.mbt.gdn import GDN
 from ...models.mbt.network import MeanScaleHyperprior
-from ...quantize.post.layer import IntegerChain, IntegerLayer
-from ..emit import CONTRIB
-
-OPSET = 17
-IR_VERSION = 8
-FLOAT, BYTE = TensorProto.FLOAT, TensorProto.UINT8
-
-
-class Graph:
-    """Collects the nodes and initialisers of one graph."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._nodes: list[NodeProto] = []
-        self._constants: dict[str, TensorProto] = {}
-        self._ports: list[list[Any]] = [[], []]
-
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self._nodes.append(helper.make_node(kind, inputs, [output], output, **attributes))
-        return output
-
-    def constant(self, name: str, value: Tensor | NDArray[Any] | np.generic) -> str:
-        array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        return name
-
-    def number(self, value: float) -> str:
-        return self.constant(f"number_{value:g}", np.float32(value))
-
-    def enter(self, name: str, kind: int, channels: int) -> str:
-        """An input (1, h, w, C), as float32 with channels first."""
-        self._ports[0].append(helper.make_tensor_value_info(name, kind, [1, "h", "w", channels]))
-        x = name if kind == FLOAT else self.node("Cast", [name], f"{name}.float", to=FLOAT)
-        return self.node("Transpose", [x], f"{name}.first", perm=[0, 3, 1, 2])
-
-    def leave(self, value: str, name: str, kind: int, channels: int) -> None:
-        shape: list[str | int | None] = [1, f"h.{name}", f"w.{name}", channels]
-        self._ports[1].append(helper.make_tensor_value_info(name, kind, shape))
-        x = value if kind == FLOAT else self.node("Cast", [value], f"{name}.bytes", to=kind)
-        self.node("Transpose", [x], name, perm=[0, 2, 3, 1])
-
-    def serialised(self) -> bytes:
-        inputs, outputs = self._ports
-        constants = list(self._constants.values())
-        graph = helper.make_graph(self._nodes, self.name, inputs, outputs, constants)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
-        model = helper.make_model(
-            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="c3d-export"
-        )
-        data: bytes = model.SerializeToString(deterministic=True)
-        return data
-
-    def convolution(
-        self, name: str, x: str, weight: str, bias: str, layer: nn.Module | IntegerLayer, size: int
-    ) -> str:
-        """layer: whose stride and padding count; size: of its kernel."""
-        transposed = isinstance(layer, nn.ConvTranspose2d) or getattr(layer, "transposed", False)
-        stride, padding, output_padding = (
-            _single(getattr(layer, key)) for key in ("stride", "padding", "output_padding")
-        )
-        geometry: dict[str, Any] = {"kernel_shape": [size] * 2, "pads": [padding] * 4}
-        geometry["strides"] = [stride] * 2
-        if transposed:
-            geometry["output_padding"] = [output_padding] * 2
-        kind = "ConvTranspose" if transposed else "Conv"
-        return self.node(kind, [x, weight, bias], f"{name}.out", **geometry)
-
-    def leaky(self, x: str, slope: float) -> str:
-        low = self.node("Mul", [x, self.number(slope)], f"{x}.negative")
-        return self.node("Max", [x, low], f"{x}.leaky")
-
-    def gdn(self, name: str, layer: GDN, x: str) -> str:
-        beta, gamma = layer.coefficients()
-        square = self.node("Mul", [x, x], f"{name}.square")
-        norm = self.node(
-            "Conv",
-            [square, self.constant(f"{name}.gamma", gamma), self.constant(f"{name}.beta", beta)],
-            f"{name}.norm",
-            kernel_shape=[1, 1],
-            pads=[0] * 4,
-            strides=[1, 1],
-        )
-        root = self.node("Sqrt", [norm], f"{name}.root")
-        return self.node("Mul" if layer.inverse else "Div", [x, root], f"{name}.out")
-
-    def float_chain(self, name: str, layers: nn.Sequential, x: str) -> str:
-        for number, layer in enumerate(layers):
-            here = f"{name}.{number}"
-            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                assert layer.bias is not None
-                weight = self.constant(f"{here}.weight", layer.weight)
-                bias = self.constant(f"{here}.bias", layer.bias)
-                x = self.convolution(here, x, weight, bias, layer, layer.kernel_size[0])
-            elif isinstance(layer, GDN):
-                x = self.gdn(here, layer, x)
-            elif isinstance(layer, nn.LeakyReLU):
-                x = self.leaky(x, layer.negative_slope)
-            else:
-                raise TypeError(f"no ONNX form of {layer}")
-        return x
-
-    def _sum(self, name: str, layer: IntegerLayer, taps: Tensor, bias: Tensor, x: str) -> str:
-        weight = taps.transpose(0, 1) if layer.transposed else taps
-        stored = self.constant(f"{name}.weight", weight.to(int16))
-        weight_float = self.node("Cast", [stored], f"{name}.weight.float", to=FLOAT)
-        bias_name = self.constant(f"{name}.bias", bias.float())
-        total = self.convolution(name, x, weight_float, bias_name, layer, taps.shape[2])
-        # Without this Round ONNX Runtime may fold a factor into the weights, or let one sum go on
-        # where the other ends.
-        return self.node("Round", [total], f"{name}.barrier")
-
-    def integer_layer(self, name: str, layer: IntegerLayer, x: str) -> str:
-        """`IntegerLayer.forward` in float32."""
-        sums = [
-            self._sum(f"{name}{end}", layer, taps, bias, x)
-            for end, (taps, bias) in zip(PART_NAMES[layer.radix > 1], layer.parts(), strict=True)
-        ]
-        total = sums[0]
-        if layer.radix > 1:
-            radix = self.constant(f"{name}.radix", np.float32(layer.radix))
-            large = self.node("Mul", [sums[0], radix], f"{name}.large")
-            total = self.node("Add", [large, sums[1]], f"{name}.total")
-        parts = {key: getattr(layer, key)[None, :, None, None] for key in _PER_CHANNEL}
-        at = {key: self.constant(f"{name}.{key}", part) for key, part in parts.items()}
-        up = self.node("Mul", [total, at["scale"]], f"{name}.up")
-        down = self.node("Mul", [total, at["negative"]], f"{name}.down")
-        x = self.node("Round", [self.node("Max", [up, down], f"{name}.leaky")], f"{name}.round")
-        x = self.node("Max", [x, at["low"]], f"{name}.above")
-        return self.node("Min", [x, at["high"]], f"{name}.clipped")
-
-
-PART_NAMES = (("",), (".upper", ".lower"))
-"""What stands behind a layer's name in the names of its sums: whole, or in two parts."""
-_PER_CHANNEL = ("scale", "negative", "low", "high")
-
-
-def _single(value: Any) -> int:
-    return int(value[0] if isinstance(value, tuple) else value)
+from ...quantize.post.layer import IntegerChain
+from ..floatgraph import BYTE, FLOAT, Graph
 
 
 def build_graphs(network: MeanScaleHyperprior, h_s: IntegerChain) -> dict[str, bytes]:
@@ -175,13 +34,13 @@ def build_graphs(network: MeanScaleHyperprior, h_s: IntegerChain) -> dict[str, b
 def _analysis(network: MeanScaleHyperprior, m: int) -> bytes:
     g = Graph("g_a")
     x = g.node("Div", [g.enter("pixels", BYTE, 3), g.number(255)], "unit")
-    g.leave(g.float_chain("g_a", network.g_a, x), "y", FLOAT, m)
+    g.leave(_chain(g, "g_a", network.g_a, x), "y", FLOAT, m)
     return g.serialised()
 
 
 def _hyper_analysis(network: MeanScaleHyperprior, m: int, n: int) -> bytes:
     g = Graph("h_a")
-    z = g.float_chain("h_a", network.h_a, g.enter("y", FLOAT, m))
+    z = _chain(g, "h_a", network.h_a, g.enter("y", FLOAT, m))
     medians = network.entropy_bottleneck.medians()[None, :, None, None]
     g.leave(g.node("Sub", [z, g.constant("medians", medians)], "distance"), "z", FLOAT, n)
     return g.serialised()
@@ -198,8 +57,22 @@ def _hyper_synthesis(h_s: IntegerChain, m: int, n: int) -> bytes:
 
 def _synthesis(network: MeanScaleHyperprior, m: int) -> bytes:
     g = Graph("g_s")
-    x = g.float_chain("g_s", network.g_s, g.enter("y_hat", FLOAT, m))
+    x = _chain(g, "g_s", network.g_s, g.enter("y_hat", FLOAT, m))
     x = g.node("Round", [g.node("Mul", [x, g.number(255)], "grey")], "whole")
     x = g.node("Clip", [x, g.number(0), g.number(255)], "clipped")
     g.leave(x, "pixels", BYTE, 3)
     return g.serialised()
+
+
+def _chain(g: Graph, name: str, layers: nn.Sequential, x: str) -> str:
+    for number, layer in enumerate(layers):
+        here = f"{name}.{number}"
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            x = g.affine(here, layer, x)
+        elif isinstance(layer, GDN):
+            x = g.normalised(here, *layer.coefficients(), layer.inverse, x)
+        elif isinstance(layer, nn.LeakyReLU):
+            x = g.leaky(x, layer.negative_slope)
+        else:
+            raise TypeError(f"no ONNX form of {layer}")
+    return x

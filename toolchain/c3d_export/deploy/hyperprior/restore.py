@@ -21,7 +21,7 @@ from ...quantize.post.layer import Affine, IntegerChain, IntegerLayer
 from ...quantize.post.mbt import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.hyperprior.bundle import DENSE, FLAVOUR, LARGEST, has_context
-from .graphs import PART_NAMES
+from ..floatgraph import PART_NAMES
 
 Arrays = Mapping[str, NDArray[Any]]
 _HYPER_LAYERS = 3
@@ -37,7 +37,7 @@ def restore_path(bundle: Bundle) -> EntropyPath:
     """The integer network that the bundle's graph and arrays are; raises BundleGraphError."""
     a = bundle.arrays
     ones = np.ones(1)
-    z_range = _grid(np.append(a["z_low"], 0 * ones), np.append(a["z_high"], ones))
+    z_range = grid_of(np.append(a["z_low"], 0 * ones), np.append(a["z_high"], ones))
     try:
         h_s = _hyper_synthesis(initialisers(bundle, "h_s"), z_range)
     except (KeyError, ValueError, IndexError) as error:
@@ -45,7 +45,7 @@ def restore_path(bundle: Bundle) -> EntropyPath:
     fraction = int(bundle.manifest["fraction"])
     if not has_context(bundle.manifest):
         return EntropyPath(h_s, z_range, fraction)
-    seen = _grid(a["seen_low"], a["seen_high"])
+    seen = grid_of(a["seen_low"], a["seen_high"])
     context = _dense(a, DENSE[0], seen)
     middle = _joined(h_s.target, _target(a, DENSE[0]))
     layers, source = [], middle
@@ -55,14 +55,14 @@ def restore_path(bundle: Bundle) -> EntropyPath:
     return EntropyPath(h_s, z_range, fraction, context, IntegerChain(layers, source))
 
 
-def _grid(low: NDArray[Any], high: NDArray[Any]) -> Grid:
+def grid_of(low: NDArray[Any], high: NDArray[Any]) -> Grid:
     """Units are of no account for integers."""
     ends = (torch.from_numpy(np.asarray(part, np.float64)) for part in (low, high))
     return Grid(torch.ones(len(low), dtype=torch.float64), *ends)
 
 
 def _target(arrays: Arrays, name: str) -> Grid:
-    return _grid(arrays[f"{name}_low"], arrays[f"{name}_high"])
+    return grid_of(arrays[f"{name}_low"], arrays[f"{name}_high"])
 
 
 def _joined(first: Grid, second: Grid) -> Grid:
@@ -73,21 +73,28 @@ def _joined(first: Grid, second: Grid) -> Grid:
 def _hyper_synthesis(constants: Arrays, source: Grid) -> IntegerChain:
     layers = []
     for number in range(_HYPER_LAYERS):
-        name = f"h_s.{number}"
-        radix = int(constants[f"{name}.radix"]) if f"{name}.radix" in constants else 1
-        weight, bias = (_whole(constants, name, key, radix) for key in ("weight", "bias"))
-        per_channel = ("scale", "negative", "low", "high")
-        parts = {key: constants[f"{name}.{key}"].reshape(-1) for key in per_channel}
         transposed = number < _HYPER_LAYERS - 1
-        layers.append(_layer(weight, {**parts, "bias": bias}, source, transposed, radix))
-        source = _grid(parts["low"], parts["high"])
+        layers.append(stored_layer(constants, f"h_s.{number}", source, transposed))
+        source = grid_of(layers[-1].low.numpy(), layers[-1].high.numpy())
     return IntegerChain(layers, source)
+
+
+def stored_layer(
+    constants: Arrays, name: str, source: Grid, transposed: bool = False
+) -> IntegerLayer:
+    """A layer of a graph by its name; source: the range of its inputs. Raises KeyError."""
+    radix = int(constants[f"{name}.radix"]) if f"{name}.radix" in constants else 1
+    weight, bias = (_whole(constants, name, key, radix) for key in ("weight", "bias"))
+    per_channel = ("scale", "negative", "low", "high")
+    parts = {key: constants[f"{name}.{key}"].reshape(-1) for key in per_channel}
+    return _layer(weight, {**parts, "bias": bias}, source, transposed, radix)
 
 
 def _whole(constants: Arrays, name: str, key: str, radix: int) -> NDArray[np.float64]:
     """Weights or biases of a layer whose parts a graph may hold apart."""
-    parts = [constants[f"{name}{end}.{key}"] for end in PART_NAMES[radix > 1]]
-    return np.asarray(parts[0] * float(radix) + parts[1] if radix > 1 else parts[0], np.float64)
+    # In float64: the whole of a bias may exceed what float32 holds exactly, its parts do not.
+    parts = [constants[f"{name}{end}.{key}"].astype(np.float64) for end in PART_NAMES[radix > 1]]
+    return np.asarray(parts[0] * radix + parts[1] if radix > 1 else parts[0])
 
 
 def _dense(arrays: Arrays, name: str, source: Grid) -> IntegerLayer:

@@ -10,14 +10,13 @@ promised.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...core.errors import BitMismatchError, CertificateError, LatentsChecksumError
+from ...core.errors import LatentsChecksumError
 from ...quantize.post.mbt import EntropyPath
 from ...runtime.bundle import Bundle
 from ...runtime.hyperprior.codec import HyperpriorCodec
@@ -28,6 +27,14 @@ from ...runtime.images import Frame
 from ...runtime.known import known_frame
 from ...runtime.sessions import SessionOptions
 from ...runtime.stream import parse_stream
+from ..floatreport import (
+    ExactnessReport,
+    FloatRow,
+    IntegerRow,
+    check_certificates,
+    float_row,
+    integer_row,
+)
 from .bundle import as_tensor
 from .restore import restore_path, restore_transforms
 
@@ -35,63 +42,11 @@ THREADS = (1, 2)
 WAYS = [(level, threads) for level in ("none", "all") for threads in THREADS]
 
 
-@dataclass(frozen=True)
-class IntegerRow:
-    """Values compared in one way with PyTorch's integers, and how many of them differ."""
-
-    subject: str
-    way: str
-    compared: int
-    differing: int
-
-
-@dataclass(frozen=True)
-class FloatRow:
-    """Largest and root-mean-square difference from PyTorch, of `what` in its own unit."""
-
-    subject: str
-    what: str
-    largest: float
-    rms: float
-    differing_percent: float
-
-
-@dataclass
-class HyperpriorReport:
-    """certificates: layers whose proof was computed again from the bundle's own weights."""
-
-    certificates: int
-    integers: list[IntegerRow] = field(default_factory=list)
-    floats: list[FloatRow] = field(default_factory=list)
-
-    @property
-    def differing(self) -> int:
-        return sum(row.differing for row in self.integers)
-
-    def require_exact(self) -> None:
-        """Raises BitMismatchError where one integer differs."""
-        if self.differing:
-            worst = next(row for row in self.integers if row.differing)
-            raise BitMismatchError(
-                f"{self.differing} integers differ, first {worst.subject} ({worst.way}); the bundle"
-                " does not decode alike everywhere"
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def validate_hyperprior(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> HyperpriorReport:
+def validate_hyperprior(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> ExactnessReport:
     """frames: name and pixels. Raises CertificateError where a proof does not hold or is another
     than the manifest's."""
     path = restore_path(bundle)
-    certificates = [layer.to_json() for layer in path.certificates()]
-    if certificates != bundle.manifest.get("certificates"):
-        raise CertificateError(
-            "the certificates in the manifest are not those of the bundle's weights; get the"
-            " bundle again from its maker"
-        )
-    report = HyperpriorReport(len(certificates))
+    report = ExactnessReport(check_certificates(bundle, path.certificates()))
     graphs = {way: _codec(bundle, *way, native=False) for way in WAYS}
     natives = {threads: _codec(bundle, "all", threads) for threads in THREADS}
     plain = natives[1]
@@ -125,8 +80,7 @@ def _integers(
     y_hat = path.code(ys, zs).y_hat[0].permute(1, 2, 0).numpy()
 
     def compared(what: str, way: str, got: NDArray[Any], wanted: NDArray[Any]) -> IntegerRow:
-        differing = got.size if got.shape != wanted.shape else int((got != wanted).sum())
-        return IntegerRow(f"{what}, {subject}", way, got.size, differing)
+        return integer_row(what, subject, way, got, wanted)
 
     for (level, threads), codec in graphs.items():
         way = f"graph, level {level}, {threads} threads"
@@ -147,7 +101,7 @@ def _decoded(name: str, codec: HyperpriorCodec, frame: Frame) -> IntegerRow:
         differing = int((decoded != y_hat).sum())
     except LatentsChecksumError:
         differing = y_hat.size
-    return IntegerRow(f"stream, {name}", "decoded", y_hat.size, differing)
+    return IntegerRow("stream", name, "decoded", y_hat.size, differing)
 
 
 @torch.no_grad()
@@ -161,12 +115,6 @@ def _floats(name: str, bundle: Bundle, codec: HyperpriorCodec, frame: Frame) -> 
     shown = (pixels * 255).round().clamp(0, 255).numpy()[: frame.shape[0], : frame.shape[1]]
     mine = codec.synthesise(y_hat, *frame.shape[:2]).astype(np.float64)
     return [
-        _row(name, "y (g_a), latents' unit", y, theirs),
-        _row(name, "pixels (g_s), grey levels", mine, shown),
+        float_row(name, "y (g_a), latents' unit", y, theirs),
+        float_row(name, "pixels (g_s), grey levels", mine, shown),
     ]
-
-
-def _row(subject: str, what: str, a: NDArray[Any], b: NDArray[Any]) -> FloatRow:
-    off = np.abs(a.astype(np.float64) - b)
-    rms = float(np.sqrt(np.mean(off**2)))
-    return FloatRow(subject, what, float(off.max()), rms, float(100 * np.mean(off > 0)))

@@ -51,10 +51,15 @@ class GDN(nn.Module):
         self.beta = nn.Parameter(torch.sqrt(torch.ones(channels) + PEDESTAL))
         self.gamma = nn.Parameter(torch.sqrt(GAMMA_INIT * torch.eye(channels) + PEDESTAL))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def coefficients(self) -> tuple[Tensor, Tensor]:
+        """beta (C,) and gamma (C, C, 1, 1) themselves."""
         beta = _lower_bound(self.beta, (BETA_MIN + PEDESTAL) ** 0.5).square() - PEDESTAL
         gamma = _lower_bound(self.gamma, OFFSET).square() - PEDESTAL
-        norm = F.conv2d(x.square(), gamma[:, :, None, None], beta)
+        return beta, gamma[:, :, None, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        beta, gamma = self.coefficients()
+        norm = F.conv2d(x.square(), gamma, beta)
         if torch.is_grad_enabled():
             return x * (norm.sqrt() if self.inverse else norm.rsqrt())
         # The largest tensors of a codec are here: without gradients one of them is enough.

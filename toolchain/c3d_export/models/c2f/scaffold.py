@@ -7,29 +7,26 @@ then the reconstruction by side information, last everything without helping los
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...train.schedules import Stage
+from .. import scaffold
+from ..scaffold import Staged
 from .network import SCALE_FLOOR, CoarseToFine, Gaussian, Latents, Side, rounded
-from .presets import Stage
 from .transforms import Up
 
-
-@dataclass(frozen=True)
-class Staged:
-    """x_hat (B, 3, H, W) in -1..1. bits (B,): of all latents that take part. helping: a scalar."""
-
-    x_hat: Tensor
-    bits: Tensor
-    helping: Tensor
+GREY = 127.5
+"""Grey levels in 1: networks see frames of -1..1."""
 
 
-class Scaffold(nn.Module):
+class Scaffold(scaffold.Scaffold):
     """A network with its training-only parts: projections of h to the z that it came from, a layer
     that makes a picture of g_s's features, scales of z2 from before there is a coarse level."""
+
+    staged = True
 
     def __init__(self, network: CoarseToFine) -> None:
         super().__init__()
@@ -44,10 +41,9 @@ class Scaffold(nn.Module):
         )
         self.z2_scale = nn.Parameter(torch.ones(1, spec.fine.latents, 1, 1))
 
-    def forward(self, x: Tensor, stage: Stage) -> Staged:
-        """x: (B, 3, H, W) in -1..1, sides multiples of 64."""
+    def forward(self, frame: Tensor, stage: Stage) -> Staged:
         network = self.network
-        latents = network.latents(x, coarse=stage.coarse)
+        latents = network.latents(frame / GREY - 1.0, coarse=stage.coarse)
         known = rounded(latents)
         side = self._side(known, stage)
         if stage.reconstruction:
@@ -56,7 +52,7 @@ class Scaffold(nn.Module):
             x_hat = self.picture(network.g_s(known.z3))
         bits = torch.stack(network.rates(latents, side)).sum(0)
         helping = self._helping(latents, side) if stage.helping else x_hat.new_zeros(())
-        return Staged(x_hat, bits, helping)
+        return Staged((x_hat + 1.0) * GREY, bits, helping)
 
     def trained(self, stage: Stage) -> Iterator[nn.Parameter]:
         """The parameters that a stage moves; the later ones move all that there are."""

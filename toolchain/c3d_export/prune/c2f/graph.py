@@ -2,65 +2,33 @@
 
 What it does not know by itself is taught to it:
 
-- GDN: beta and both sides of gamma go with the channel.
 - The shuffles: Torch-Pruning 1.6.1 takes their reshapes for a flattening, and would cut other
   channels. While the network is traced, each is one operation whose index mapping is ours.
 - The predictors work on slices of their kernels, which leave no layer in autograd's record. They
   are traced in the published form, on one patch: the channels are the same.
 - The concatenation behind a shuffle, whose sizes it would infer from before the shuffle.
-
-No `BasePruner` is built, so its shared mutable defaults play no role: `apply.py` says what is cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Final
 
-import torch
 import torch.nn.functional as F
 import torch_pruning as tp
 from torch import Tensor, nn
 from torch.autograd.function import Function
 
 from ...core.errors import C3DError
-from ...models.c2f.gdn import GDN
 from ...models.c2f.network import CoarseToFine
 from ...models.c2f.predictor import Predictor
-from ...models.c2f.spec import MULTIPLE, PLACES
+from ...models.c2f.spec import PLACES
 from ...models.c2f.transforms import SpaceToDepth
+from ..published.graph import Graph, build
 
 PATCH: Final = 5
 """Positions a side of what a predictor sees."""
-Prunable = nn.Conv2d | nn.ConvTranspose2d | nn.Linear | GDN
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A traced network. model: what is traced, and cut by groups' `prune`."""
-
-    model: CoarseToFine
-    dependencies: Any
-
-    def group(self, layer: str, side: str, indexes: list[int]) -> Any:
-        """Torch-Pruning's group of these channels; side: "in" or "out" of the layer."""
-        functions = {"in": tp.prune_conv_in_channels, "out": tp.prune_conv_out_channels}
-        module = self.model.get_submodule(layer)
-        return self.dependencies.get_pruning_group(module, functions[side], indexes)
-
-    def path(self, module: nn.Module) -> str:
-        name: str = self.dependencies._module2name[module]
-        return name
-
-    def is_output(self, handler: Callable[..., Any]) -> bool:
-        return bool(self.dependencies.is_out_channel_pruning_fn(handler))
-
-    def history(self) -> list[list[Any]]:
-        """Torch-Pruning's own record [layer, outputs?, indexes cut] of every cut, plain values."""
-        past = self.dependencies.pruning_history()
-        return [[name, bool(out), [int(i) for i in cut]] for name, out, cut in past]
 
 
 def trace(model: CoarseToFine) -> Graph:
@@ -70,18 +38,11 @@ def trace(model: CoarseToFine) -> Graph:
     for predictor in (model.predictor3, model.predictor2):
         if predictor is not None:
             predictor.forward = MethodType(_on_one_patch, predictor)  # type: ignore[method-assign]
-    with torch.enable_grad():
-        dependencies = tp.DependencyGraph().build_dependency(
-            model,
-            example_inputs=torch.zeros(1, 3, MULTIPLE, MULTIPLE),
-            forward_fn=_forward,
-            unwrapped_parameters=[(model.top_scale, 1)],
-            customized_pruners={GDN: _GDNPruner()},
-        )
+    graph = build(model, _forward, {}, [(model.top_scale, 1)])
     for conv, shuffle in shuffles:
-        _teach_shuffle(dependencies, conv, shuffle)
-    _teach_concatenation(dependencies, model)
-    return Graph(model, dependencies)
+        _teach_shuffle(graph.dependencies, conv, shuffle)
+    _teach_concatenation(graph.dependencies, model)
+    return graph
 
 
 def _forward(model: CoarseToFine, x: Tensor) -> list[Tensor]:
@@ -104,22 +65,6 @@ def _on_one_patch(predictor: Predictor, h: Tensor) -> tuple[Tensor, Tensor]:
 
 def _as_map(x: Tensor) -> Tensor:
     return x.unsqueeze(-1).unsqueeze(-1)
-
-
-class _GDNPruner(tp.pruner.function.BasePruningFunc):  # type: ignore[misc]
-    def prune_out_channels(self, layer: GDN, idxs: list[int]) -> GDN:
-        kept = sorted(set(range(len(layer.beta))) - set(idxs))
-        layer.beta = self._prune_parameter_and_grad(layer.beta, kept, 0)
-        rows = self._prune_parameter_and_grad(layer.gamma, kept, 0)
-        layer.gamma = self._prune_parameter_and_grad(rows, kept, 1)
-        return layer
-
-    prune_in_channels = prune_out_channels  # as one: what goes in comes out
-
-    def get_out_channels(self, layer: GDN) -> int:
-        return len(layer.beta)
-
-    get_in_channels = get_out_channels
 
 
 class _ShuffleFunction(Function):

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...core.errors import OptionError
 from ...models.c2f.spec import PLACES, C2FSpec, LevelSpec, ReconstructionSpec
 
 LEVELS = {"fine": ("2", "3"), "coarse": ("1", "2")}
@@ -34,12 +33,8 @@ def widths_of(spec: C2FSpec) -> dict[str, int]:
     }
 
 
-def with_widths(spec: C2FSpec, widths: Mapping[str, int]) -> C2FSpec:
-    """`spec` with these widths, named as in `widths_of`, all of them.
-
-    Raises OptionError on a missing or unknown name and on a width that grows or vanishes.
-    """
-    _check(widths_of(spec), widths)
+def rebuilt(spec: C2FSpec, widths: Mapping[str, int]) -> C2FSpec:
+    """`spec` with these widths, named as in `widths_of`, all of them."""
     levels = {name: _level_of(name, widths) for name in _levels(spec)}
     if spec.coarse is not None:
         features = PLACES * widths["coarse.features"]
@@ -57,15 +52,6 @@ def with_widths(spec: C2FSpec, widths: Mapping[str, int]) -> C2FSpec:
             tail=_tuple("reconstruction.tail", widths, 2),
         ),
     )
-
-
-def scaled(spec: C2FSpec, share: float) -> dict[str, int]:
-    """All widths times this share, 0..1, rounded up. Raises OptionError outside."""
-    if not 0 < share <= 1:
-        raise OptionError(
-            f"a share of {share} of the widths cannot stay; choose one above 0, up to 1"
-        )
-    return {name: max(1, -int(-width * share // 1)) for name, width in widths_of(spec).items()}
 
 
 def entry(spec: C2FSpec, name: str) -> tuple[str, str, int]:
@@ -138,11 +124,3 @@ def _level_of(name: str, widths: Mapping[str, int]) -> LevelSpec:
         features=widths[f"{name}.features"],
         predictor=_tuple(f"{name}.predictor", widths, 3),
     )
-
-
-def _check(now: Mapping[str, int], then: Mapping[str, int]) -> None:
-    if odd := sorted(now.keys() ^ then.keys()):
-        raise OptionError(f"widths are named {', '.join(now)}; not right: {', '.join(odd)}")
-    for name, width in then.items():
-        if not 1 <= width <= now[name]:
-            raise OptionError(f"{name} is {now[name]} wide and cannot become {width}")

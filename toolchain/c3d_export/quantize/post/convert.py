@@ -25,7 +25,9 @@ from .grid import Grid, Statistics, observe
 from .layer import Affine, IntegerChain, IntegerLayer
 
 MARGIN = 2.0
-"""Ranges are this many times what the calibration saw; beyond them values are clipped."""
+"""Ranges are this many times the largest magnitude that the calibration saw; beyond them values
+are clipped. Both signs have the same range: the proof counts magnitudes, so that a sign which the
+calibration did not see costs nothing."""
 SHRINK = 1.0 + 2.0**-10
 """By how much the unit of the sums grows until rounded weights keep the limit too."""
 
@@ -164,7 +166,6 @@ def _fine_grid(seen: Statistics, limits: Limits) -> Grid:
 
 
 def _grid(step: Tensor, seen: Statistics, limits: Limits) -> Grid:
-    """With these steps, over MARGIN times what was seen; zero is within."""
-    most = float(limits.activation)
-    low, high = (MARGIN * edge / step for edge in (seen.low, seen.high))
-    return Grid(step, low.floor().clamp(-most, 0), high.ceil().clamp(0, most))
+    """With these steps, over MARGIN times the largest magnitude that was seen."""
+    largest = (_range(seen) / step).ceil().clamp_max(float(limits.activation))
+    return Grid(step, -largest, largest)

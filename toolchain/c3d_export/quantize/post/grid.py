@@ -55,7 +55,23 @@ class Statistics:
 
 
 def observe(tensors: Iterable[Tensor]) -> Statistics:
-    """Over all of them together; each (B, C, h, w)."""
-    flat = [x.double().transpose(0, 1).flatten(1) for x in tensors]
-    values = torch.cat(flat, 1)
-    return Statistics(values.square().mean(1), values.amin(1), values.amax(1))
+    """Over all of them together, at least one; each (B, C, h, w)."""
+    parts = []
+    for x in tensors:
+        flat = x.transpose(0, 1).flatten(1)
+        square = flat.double().square().sum(1)
+        parts.append((square, flat.amin(1).double(), flat.amax(1).double(), flat.shape[1]))
+    squares, lows, highs, counts = zip(*parts, strict=True)
+    mean = torch.stack(squares).sum(0) / sum(counts)
+    return Statistics(mean, torch.stack(lows).amin(0), torch.stack(highs).amax(0))
+
+
+def shared_units(grid: Grid, groups: int) -> Grid:
+    """Units and ranges of channels of which `groups` equally large groups must have the same:
+    (C / groups,), the geometric middle of theirs."""
+    steps, low, high = (t.reshape(groups, -1) for t in (grid.step, grid.low, grid.high))
+    middle = steps.log().mean(0).exp()
+    # Ranges stay within what the grid had: an integer type, and a bound on sums.
+    most = grid.magnitude.max()
+    ends = (low * steps / middle).floor().amin(0), (high * steps / middle).ceil().amax(0)
+    return Grid(middle, *(end.clamp(-most, most) for end in ends))

@@ -16,14 +16,15 @@ from c3d_export.core.errors import OptionError  # noqa: E402
 from c3d_export.models.c2f.network import CoarseToFine, Latents, build_network  # noqa: E402
 from c3d_export.models.c2f.saving import load, save  # noqa: E402
 from c3d_export.models.c2f.spec import SIZES, C2FSpec  # noqa: E402
-from c3d_export.prune.c2f.apply import prune_network, replay  # noqa: E402
-from c3d_export.prune.c2f.groups import Groups, groups_of  # noqa: E402
-from c3d_export.prune.c2f.importance import (  # noqa: E402
+from c3d_export.prune.importance import Importance, Sampling  # noqa: E402
+from c3d_export.prune.published.apply import prune_network, replay  # noqa: E402
+from c3d_export.prune.published.families import scaled, widths_of, with_widths  # noqa: E402
+from c3d_export.prune.published.groups import Groups, groups_of  # noqa: E402
+from c3d_export.prune.published.importance import (  # noqa: E402
     magnitude_importance,
     taylor_importance,
 )
-from c3d_export.prune.c2f.widths import scaled, widths_of, with_widths  # noqa: E402
-from c3d_export.prune.importance import Importance, Sampling  # noqa: E402
+from c3d_export.prune.published.planner import Planner  # noqa: E402
 from c3d_export.train.crops import Pool  # noqa: E402
 from c3d_export.train.objectives import Objective  # noqa: E402
 from c3d_export.train.staged import StagedConfig, StagedTrainer  # noqa: E402
@@ -150,7 +151,10 @@ def test_half_a_network_trains_and_survives_a_file(
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     pools = [Pool("test", [make_frame(96, 96, 1)])]
     sampling = Sampling(batches=1, batch=1, crop=64)
+    random = torch.random.get_rng_state()
     importance = taylor_importance(model, pools, Objective("mse", 0.02), sampling)
+    Planner(model, importance)
+    assert torch.equal(random, torch.random.get_rng_state())
     pruned, history = prune_network(model, scaled(model.spec, 0.5), importance)
     assert all(torch.equal(before[name], model.state_dict()[name]) for name in before)
     save(tmp_path / "half.safetensors", pruned, {"pruning": history})

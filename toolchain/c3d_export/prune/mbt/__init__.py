@@ -1,0 +1,1 @@
+"""Slimming of mbt2018 and mbt2018-mean."""

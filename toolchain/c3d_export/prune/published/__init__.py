@@ -1,0 +1,1 @@
+"""Slimming of the published networks: what is the same for all families."""

@@ -1,0 +1,1 @@
+"""Bundles of coarse-to-fine networks: exact latents, float transforms, no torch."""
