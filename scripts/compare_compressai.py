@@ -55,7 +55,9 @@ def weights(name: str, frame: Frame) -> MeanScaleHyperprior:
     with torch.no_grad():
         x = as_tensor(frame[:256, :256])
         scale_outputs(network.g_a[6], network.g_a(x), spreads(m))
-        scale_outputs(network.h_a[4], network.h_a(network.g_a(x)), spreads(network.spec.hyper))
+        scale_outputs(
+            network.h_a[4], network.h_a(network.g_a(x)), 0.2 * spreads(network.spec.hyper)
+        )
         params = network(x)
         wide = torch.cat([0.2 * spreads(m), 0.5 * spreads(m)])
         scale_outputs(last, torch.cat([params.scales, params.means], 1), wide)

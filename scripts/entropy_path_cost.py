@@ -7,14 +7,17 @@
 `train` makes a small network from random weights (128x128 crops, Adam 1e-3): not good, but with
 latents, means and scales of a trained one. `measure` takes networks of one architecture in the
 order of their rates: bits of both paths for the latents that each codes, PSNR of both pictures,
-and the BD-rate of integers against float. `bytes` compares whole files with the bits that the float
-likelihoods promise for the same latents. CALIBRATION, FRAMES: folders of images.
+and the BD-rate of integers against float over those that are better than the ones before. `bytes`
+compares whole files with the bits that the float likelihoods promise for the same latents: with the
+tables of a bundle, which are fitted to frames, and with those of plain Gaussians. CALIBRATION,
+FRAMES: folders of images.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +34,7 @@ from c3d_export.models.mbt.saving import load, save
 from c3d_export.models.mbt.spec import uniform_spec
 from c3d_export.quantize.post.mbt import EntropyPath, by_waves
 from c3d_export.quantize.post.mbt_convert import analyse, convert_entropy
-from c3d_export.quantize.tables import table_scale
+from c3d_export.quantize.tables import build_tables, table_scale
 from c3d_export.runtime.images import read_image
 
 CROP = 128
@@ -146,13 +149,16 @@ def measure(calibration: str, folder: str, models: list[str]) -> None:
         found = np.mean([compare(network, path, x) for x in frames], 0)
         pixels = frames[0].shape[2] * frames[0].shape[3]
         (b0, p0), (b1, p1) = found
-        rows.append({"bpp": b0 / pixels, "psnr": p0, "int_bpp": b1 / pixels, "int_psnr": p1})
+        row = {"bpp": b0 / pixels, "psnr": p0, "int_bpp": b1 / pixels, "int_psnr": p1}
+        rows.append({key: round(float(value), 5) for key, value in row.items()})
         print(model, rows[-1], f"rate {100 * (b1 / b0 - 1):+.3f} %", flush=True)
-    if len(rows) > 2:
+    rising = [row for i, row in enumerate(rows) if all(row["psnr"] > r["psnr"] for r in rows[:i])]
+    if len(rising) > 2:
         from bjontegaard import bd_rate
 
-        columns = [[row[key] for row in rows] for key in ("bpp", "psnr", "int_bpp", "int_psnr")]
-        print(json.dumps({"bd_rate_percent": bd_rate(*columns, method="pchip")}))
+        columns = [[row[key] for row in rising] for key in ("bpp", "psnr", "int_bpp", "int_psnr")]
+        found = bd_rate(*columns, method="pchip", min_overlap=0)
+        print(json.dumps({"points": len(rising), "bd_rate_percent": found}))
 
 
 @torch.no_grad()
@@ -172,7 +178,9 @@ def compare_bytes(calibration: str, folder: str, models: list[str]) -> None:
     few = [read_image(p) for p in evenly(calibration, FEW)]
     for model in models:
         network, _ = load(Path(model))
+        print(model, flush=True)
         export = export_network(network, few)
+        plain = replace(export, bank=build_tables()).codec(Provenance("rate"))
         codec = export.codec(Provenance("rate"))
         medians = network.entropy_bottleneck.medians()[:, None, None]
         for path in evenly(folder, 4):
@@ -184,12 +192,9 @@ def compare_bytes(calibration: str, folder: str, models: list[str]) -> None:
                 for x in (latents.y_hat, z)
             )
             wanted = promised_bytes(network, y_hat / (1 << export.path.fraction), z_whole + medians)
-            size = len(codec.encode(frame))
-            off = 100 * (size / wanted - 1)
-            print(
-                f"{model} {path.name}: {size} bytes, {wanted:.0f} promised, {off:+.2f} %",
-                flush=True,
-            )
+            sizes = [len(one.encode(frame)) for one in (codec, plain)]
+            off = [f"{size} bytes ({100 * (size / wanted - 1):+.2f} %)" for size in sizes]
+            print(f"{path.name}: {wanted:.0f} promised, {off[0]}, plain {off[1]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -300,6 +300,16 @@ def test_scales_that_are_no_numbers_do_no_harm() -> None:
     assert got[0] == got[1] == got[2] == got[3] == [[[0, 0, 0]]]
 
 
+def test_a_host_takes_no_kernel_above_the_one_that_is_allowed() -> None:
+    taken = [_native.convolution_kernel(most) for most in KERNELS]
+    assert taken[0] == 0
+    assert taken == sorted(taken)
+    assert all(kernel <= most for kernel, most in zip(taken, KERNELS, strict=True))
+    for wrong in (-1, 4):
+        with pytest.raises(ValueError, match="no such kernel"):
+            _native.convolution_kernel(wrong)
+
+
 # x (rows 2, columns 3, 4 channels), one run of four, five outputs.
 SIZES, PLACES = (1, 4, 5), (2, 3, 0, 12, 4, 12, 0, 15, 5)
 

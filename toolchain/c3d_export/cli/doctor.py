@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import C3DError, HostError, MissingModelError
-from .host_facts import coder_kernel, cpu_features, cuda_libraries, gpu_driver
+from .host_facts import (
+    coder_kernel,
+    convolution_kernel,
+    cpu_features,
+    cuda_libraries,
+    gpu_driver,
+)
 from .lookup import bundle_path
 from .output import print_json, print_table
 from .settings import find_workspace, shared
@@ -123,7 +129,8 @@ def _extensions() -> str:
     if _arith.crc32c(b"123456789") != 0xE3069283:
         raise HostError("the entropy coder computes a wrong CRC-32C; build the extensions again")
     files = f"{Path(_arith.__file__).name}, {Path(_native.__file__).name}"
-    return f"loaded: {files}; the coder uses its {coder_kernel()} kernel"
+    kernels = f"the coder uses its {coder_kernel()} kernel, convolutions the"
+    return f"loaded: {files}; {kernels} {convolution_kernel()} one"
 
 
 def _runtime() -> str:

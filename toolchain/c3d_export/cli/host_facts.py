@@ -55,6 +55,15 @@ def coder_kernel() -> str:
     return next(name for name, kernel in kernels.items() if _arith.kernel_available(kernel))
 
 
+def convolution_kernel() -> str:
+    """The same for convolutions of integers; all kernels give the same numbers."""
+    from .. import _native
+    from ..runtime.hyperprior.packing import FASTEST
+
+    names = ("portable", "AVX2", "AVX-512", "AVX-512 VNNI")
+    return names[_native.convolution_kernel(FASTEST)]
+
+
 def gpu_driver() -> str | None:
     """GPUs and driver as nvidia-smi tells them; None where it is absent or has nothing to tell."""
     program = shutil.which("nvidia-smi")

@@ -75,6 +75,7 @@ PyObject *native_fill(PyObject *self, PyObject *args);
 PyObject *native_fill_bytes(PyObject *self, PyObject *args);
 PyObject *native_convolve(PyObject *self, PyObject *args);
 PyObject *native_winograd(PyObject *self, PyObject *args);
+PyObject *native_convolution_kernel(PyObject *self, PyObject *args);
 PyObject *native_square(PyObject *self, PyObject *args);
 PyObject *native_normalise(PyObject *self, PyObject *args);
 PyObject *native_heads(PyObject *self, PyObject *args);

@@ -1,4 +1,4 @@
-/* convolve(...) and winograd(...) for Python. */
+/* convolve(...), winograd(...) and convolution_kernel(most) for Python. */
 #include "native_winograd.h"
 
 #include "native_arguments.h"
@@ -180,4 +180,18 @@ PyObject *native_winograd(PyObject *self, PyObject *args)
     (void)self;
     c3d_winograd_shape shape;
     return parse_and_run(args, &shape);
+}
+
+/* The kernel that this processor takes where `most` is allowed. */
+PyObject *native_convolution_kernel(PyObject *self, PyObject *args)
+{
+    (void)self;
+    int most;
+    if (!PyArg_ParseTuple(args, "i", &most))
+        return NULL;
+    if (most < C3D_CONVOLUTION_PORTABLE || most > C3D_CONVOLUTION_VNNI) {
+        PyErr_SetString(PyExc_ValueError, "no such kernel");
+        return NULL;
+    }
+    return PyLong_FromLong(c3d_convolution_best((c3d_convolution_kernel)most));
 }

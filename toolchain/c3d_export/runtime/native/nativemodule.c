@@ -45,6 +45,7 @@ static PyMethodDef methods[] = {
     {"square", native_square, METH_VARARGS, "square(x, count, shift, out)"},
     {"normalise", native_normalise, METH_VARARGS,
      "normalise(x, norm, (places, channels), (scale, low, high), (first, step), out)"},
+    {"convolution_kernel", native_convolution_kernel, METH_VARARGS, "convolution_kernel(most)"},
     {"heads", native_heads, METH_VARARGS, "heads(out, places, channels, table, index, mean)"},
     {"symbols", native_symbols, METH_VARARGS, "symbols(y, mean, count, fraction, symbols)"},
     {"y_hat", native_y_hat, METH_VARARGS, "y_hat(symbols, mean, count, fraction, y_hat)"},
