@@ -92,8 +92,10 @@ def stored_layer(
 
 def _whole(constants: Arrays, name: str, key: str, radix: int) -> NDArray[np.float64]:
     """Weights or biases of a layer whose parts a graph may hold apart."""
-    parts = [constants[f"{name}{end}.{key}"] for end in PART_NAMES[radix > 1]]
-    return np.asarray(parts[0] * float(radix) + parts[1] if radix > 1 else parts[0], np.float64)
+    ends = PART_NAMES[radix > 1]
+    # In float32 a bias of more than 24 bits would lose the last ones.
+    parts = [constants[f"{name}{end}.{key}"].astype(np.float64) for end in ends]
+    return parts[0] * radix + parts[1] if radix > 1 else parts[0]
 
 
 def _dense(arrays: Arrays, name: str, source: Grid) -> IntegerLayer:
