@@ -196,10 +196,10 @@ class CoarseToFineCodec(FloatCodec):
     def checksum(self, latents: Any) -> int:
         """latents: C2FLatents or Decoded."""
         known = latents.latents if isinstance(latents, Decoded) else latents
-        first, *others = known.arrays()
+        first, *others = (np.ascontiguousarray(z) for z in known.arrays())
         crc = _arith.checksum(first)
         for z in others:
-            crc = _arith.crc32c(np.ascontiguousarray(z).reshape(-1).view(np.uint8).data, crc)
+            crc = _arith.crc32c(z.reshape(-1).view(np.uint8).data, crc)
         return crc
 
     def pull(self, stream: Stream) -> Decoded:
