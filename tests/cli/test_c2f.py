@@ -13,7 +13,7 @@ import torch
 from c3d_export.models.c2f.network import build_network
 from c3d_export.models.c2f.saving import save
 from c3d_export.models.c2f.spec import SIZES, C2FSpec
-from c3d_export.prune.c2f.widths import scaled, with_widths
+from c3d_export.prune.published.families import scaled, with_widths
 from c3d_export.quantize.post import c2f_tables
 from c3d_export.runtime.bundle import read_bundle
 from c3d_export.runtime.images import read_image, write_image
@@ -66,7 +66,7 @@ def test_a_trained_network_is_shipped(
     assert manifest["training"] == {"stages": [{"name": trained, "stage": "train", "steps": 2}]}
 
     report = made_by(run, "validate", path, "--frames", _folder(tmp_path, frame))
-    assert report["certificates"] == (9 if spec.coarse is None else 18)
+    assert report["certificates"] == 15 + (9 if spec.coarse is None else 18)
     assert {row["subject"] for row in report["integers"]} == {"noise", "known frame", "one.png"}
     assert sum(row["differing"] for row in report["integers"]) == 0
     shown = run("validate", path)
@@ -88,7 +88,7 @@ def test_a_trained_network_is_shipped(
     stages = made_by(run, "bench", "--codec", path, "--size", "64x48", "--repeat", "1")["rows"][0]
     sides = {"side3"} if spec.coarse is None else {"side2", "side3"}
     assert sides | {"g_a", "coder"} <= stages["encode"]["stages"].keys()
-    assert sides | {"features", "picture", "coder"} <= stages["decode"]["stages"].keys()
+    assert sides | {"g_s", "coder"} <= stages["decode"]["stages"].keys()
     assert not {"features", "picture"} & stages["encode"]["stages"].keys()
 
 
