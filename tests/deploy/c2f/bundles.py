@@ -14,6 +14,8 @@ from onnx import numpy_helper
 
 from c3d_export.deploy.bundle import Provenance
 from c3d_export.deploy.c2f.bundle import C2FExport, build_bundle, export_network
+from c3d_export.quantize.post.c2f_tables import predicted_tables
+from c3d_export.quantize.tables import TableBank
 from c3d_export.runtime.bundle import Bundle, parse_bundle
 from c3d_export.runtime.c2f.codec import CoarseToFineCodec
 from c3d_export.runtime.sessions import SessionOptions
@@ -54,6 +56,12 @@ def made_of(coarse: bool) -> Made:
     network = lively(SMALL if coarse else SMALL.without_z1())
     export = export_network(network, [picture(128, 128, seed) for seed in range(2)])
     return Made(export, build_bundle(export, PROVENANCE))
+
+
+@cache
+def gaussian_tables() -> TableBank:
+    """Of the predicted latents, fitted to no frames."""
+    return predicted_tables()
 
 
 def with_constants(graph: bytes, edit: Callable[[Constants], object]) -> bytes:

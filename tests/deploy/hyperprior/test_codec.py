@@ -24,6 +24,8 @@ from c3d_export.core.errors import (
     StreamForeignError,
     UnknownQualityError,
 )
+from c3d_export.deploy.bundle import Provenance
+from c3d_export.deploy.hyperprior.bundle import build_bundle, export_network
 from c3d_export.deploy.hyperprior.validate import validate_hyperprior
 from c3d_export.runtime.bundle import parse_bundle
 from c3d_export.runtime.hyperprior.codec import HyperpriorCodec
@@ -110,9 +112,20 @@ def test_it_opens_as_any_bundle_does(made: Made, tmp_path: Path) -> None:
         codec.encode(frame[:, :, 0])
     with pytest.raises(OptionError):
         c3d_export.open_codec(path, device="tpu")
+    assert codec.sessions.flavour == "qlinear"
+    assert c3d_export.open_codec(path, flavour=["float", "qlinear"]).sessions.flavour == "float"
+
+
+def test_a_bundle_with_float_synthesis_only(made: Made, tmp_path: Path) -> None:
+    frames = [picture(80, 112)]
+    export = export_network(made.export.network, frames, integer_synthesis=False)
+    path = tmp_path / "float.c3b"
+    path.write_bytes(build_bundle(export, Provenance("tiny")))
     with pytest.raises(OptionError, match="transforms are float"):
         c3d_export.open_codec(path, flavour="qlinear")
     assert c3d_export.open_codec(path, flavour=["qlinear", "float"]).sessions.flavour == "float"
+    codec = c3d_export.open_codec(path)
+    assert codec.decode(codec.encode(frames[0])).shape == frames[0].shape
 
 
 def test_a_kernel_of_another_host_decodes_alike(made: Made) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from ..core import jsonio
 from ..core.digest import sha256_bytes
+from ..quantize.post.gdn import IntegerGDN
+from ..quantize.post.layer import IntegerLayer
 from ..runtime.archive import pack_archive
 from ..runtime.bundle import FORMAT, MANIFEST, VERSION
+from ..runtime.hyperprior.arraylayers import PREFIX
 from .bundle import Provenance
 
 
@@ -56,6 +60,25 @@ class FloatBundle:
             },
         }
         return pack_archive({**members, MANIFEST: jsonio.dumps(manifest)})
+
+
+def layer_arrays(name: str, layer: IntegerLayer) -> dict[str, NDArray[Any]]:
+    """Of a layer that hosts read from arrays (`runtime/hyperprior/arraylayers.py`)."""
+    arrays: dict[str, NDArray[Any]] = {
+        "weight": layer.taps().permute(0, 2, 3, 1).numpy().astype("<i2"),
+        "bias": layer.bias.numpy().astype("<i4"),
+    }
+    for part in ("scale", "negative", "low", "high"):
+        arrays[part] = getattr(layer, part).numpy().astype("<f4")
+    return {f"{PREFIX}_{name}_{part}": np.ascontiguousarray(a) for part, a in arrays.items()}
+
+
+def gdn_arrays(name: str, gdn: nn.Module) -> dict[str, NDArray[Any]]:
+    """The same of an IntegerGDN."""
+    assert isinstance(gdn, IntegerGDN)
+    parts = {part: getattr(gdn, part).numpy().astype("<f4") for part in ("scale", "low", "high")}
+    outer = {f"{PREFIX}_{name}_out_{part}": array for part, array in parts.items()}
+    return layer_arrays(name, gdn.norm) | outer
 
 
 def npy(array: NDArray[Any]) -> bytes:

@@ -133,7 +133,7 @@ class Graph:
             strides = [_single(layer.stride)] * 2
             geometry = {"kernel_shape": list(size), "pads": pads, "strides": strides}
             return self.node("Conv", [x, weight, bias], f"{name}.out", **geometry)
-        if layer.out_channels < LEAST_OUTPUTS:
+        if layer.out_channels < LEAST_OUTPUTS and "cut" not in more:
             return self.convolution(name, x, weight, bias, layer, size)
         return self._phases(name, layer, (x, weight, bias), more.get("cut", _single(layer.padding)))
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BundleManifestError
 from .bundle import Bundle
-from .c2f.bundle import c2f_bundle, has_integer_synthesis
-from .hyperprior.bundle import hyperprior_bundle
+from .c2f.bundle import c2f_bundle
+from .hyperprior.bundle import has_integer_synthesis, hyperprior_bundle
 from .sessions import SessionOptions
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def bundle_of(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, b
 
 def flavours_of(bundle: Bundle, device: str) -> tuple[str, ...]:
     """Of a bundle that has a family, the best first: "qlinear" where synthesis is integer, too."""
-    exact = bundle.family == "c2f" and has_integer_synthesis(bundle.manifest) and device == "cpu"
+    exact = has_integer_synthesis(bundle.manifest) and device == "cpu"
     return ("qlinear", "float") if exact else ("float",)
 
 

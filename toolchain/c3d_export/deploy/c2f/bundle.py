@@ -24,17 +24,17 @@ from ...quantize.post.c2f_synthesis import (
 )
 from ...quantize.post.c2f_synthesis_convert import convert_synthesis
 from ...quantize.post.c2f_tables import BINS, predicted_tables, top_tables
-from ...quantize.post.gdn import IntegerGDN
 from ...quantize.tables import COUNT_RADIUS, TableBank, count_symbols
 from ...runtime.bundle import parse_bundle
 from ...runtime.c2f.bundle import FAMILY, FLAVOUR, KNOWN_SHAPE
 from ...runtime.c2f.codec import CoarseToFineCodec
 from ...runtime.c2f.known import compute_known_answers, known_picture
 from ...runtime.c2f.prior import MOST_TABLES
+from ...runtime.hyperprior.arraylayers import PREFIX
 from ...runtime.images import Frame
 from ...runtime.sessions import SessionOptions
 from ..bundle import Provenance
-from ..floatbundle import FloatBundle, model_card
+from ..floatbundle import FloatBundle, gdn_arrays, layer_arrays, model_card
 from .graphs import build_graphs
 
 
@@ -91,22 +91,14 @@ class C2FExport:
 
 def synthesis_arrays(synthesis: IntegerSynthesis) -> dict[str, NDArray[Any]]:
     """As `runtime/c2f/synthesis.py` wants them."""
-    layers = {name: synthesis.layer(name) for name in (*UPS, *SIDES, *BLOCKS, *ENDS)}
     arrays: dict[str, NDArray[Any]] = {}
+    for name in (*UPS, *SIDES, *BLOCKS, *ENDS):
+        arrays |= layer_arrays(name, synthesis.layer(name))
     for number, gdn in enumerate(synthesis.gdns):
-        assert isinstance(gdn, IntegerGDN)
-        layers[f"gdn{number}"] = gdn.norm
-        for part in ("scale", "low", "high"):
-            arrays[f"gdn{number}_out_{part}"] = getattr(gdn, part).numpy().astype("<f4")
-    for name, layer in layers.items():
-        weight = layer.taps().permute(0, 2, 3, 1)
-        arrays[f"{name}_weight"] = np.ascontiguousarray(weight.numpy().astype("<i2"))
-        arrays[f"{name}_bias"] = layer.bias.numpy().astype("<i4")
-        for part in ("scale", "negative", "low", "high"):
-            arrays[f"{name}_{part}"] = getattr(layer, part).numpy().astype("<f4")
+        arrays |= gdn_arrays(f"gdn{number}", gdn)
     for end in ("low", "high"):
-        arrays[f"z3_{end}"] = getattr(synthesis, f"z3_{end}").numpy().astype("<i2")
-    return {f"synthesis_{name}": array for name, array in arrays.items()}
+        arrays[f"{PREFIX}_z3_{end}"] = getattr(synthesis, f"z3_{end}").numpy().astype("<i2")
+    return arrays
 
 
 def as_tensor(frame: Frame) -> torch.Tensor:

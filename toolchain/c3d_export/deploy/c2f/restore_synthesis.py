@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ...quantize.post.c2f import EntropyPath
-from ...quantize.post.c2f_synthesis import (
-    BLOCKS,
-    ENDS,
-    SIDES,
-    UPS,
-    IntegerSynthesis,
-)
-from ...quantize.post.gdn import SQUARE_LARGEST, IntegerGDN
-from ...quantize.post.grid import Grid, even_grid, joined
-from ...quantize.post.layer import Affine, IntegerLayer
+from ...quantize.post.c2f_synthesis import BLOCKS, ENDS, SIDES, UPS, IntegerSynthesis
+from ...quantize.post.grid import Grid, joined
+from ...quantize.post.layer import IntegerLayer
 from ...runtime.bundle import Bundle
+from ..arraylayers import made_by, restore_gdn, restore_layer
 from ..hyperprior.restore import Arrays, grid_of
+
+_UP = (1, 0)
 
 
 def restore_synthesis(bundle: Bundle, path: EntropyPath) -> IntegerSynthesis:
@@ -29,9 +23,9 @@ def restore_synthesis(bundle: Bundle, path: EntropyPath) -> IntegerSynthesis:
     grid = grid_of(a["synthesis_z3_low"], a["synthesis_z3_high"])
     gdns = []
     for number, name in enumerate(UPS):
-        layers[name] = _layer(a, name, grid)
-        gdns.append(_gdn(a, f"gdn{number}"))
-        grid = grid_of(gdns[-1].low.numpy(), gdns[-1].high.numpy())
+        layers[name] = restore_layer(a, name, grid, up=_UP)
+        gdns.append(restore_gdn(a, f"gdn{number}"))
+        grid = made_by(gdns[-1])
     side = path.fine.features
     if path.coarse is not None:
         h1 = path.coarse.features
@@ -47,34 +41,7 @@ def restore_synthesis(bundle: Bundle, path: EntropyPath) -> IntegerSynthesis:
 def _chain(a: Arrays, names: tuple[str, ...], grid: Grid, layers: dict[str, IntegerLayer]) -> Grid:
     """Adds layers that follow one another; the range of what comes out."""
     for name in names:
-        layers[name] = layer = _layer(a, name, grid)
-        grid = grid_of(layer.low.numpy(), layer.high.numpy())
+        up = _UP if name in SIDES or name == ENDS[0] else None
+        layers[name] = restore_layer(a, name, grid, up=up)
+        grid = made_by(layers[name])
     return grid
-
-
-def _layer(a: Arrays, name: str, source: Grid) -> IntegerLayer:
-    taps = _double(a[f"synthesis_{name}_weight"]).permute(0, 3, 1, 2)
-    outputs, inputs, size = taps.shape[:3]
-    with torch.device("meta"):
-        if name in UPS or name in SIDES or name == ENDS[0]:
-            affine = Affine(nn.ConvTranspose2d(inputs, outputs, size, 2, 1))
-        else:
-            affine = Affine(nn.Conv2d(inputs, outputs, size, 1, size // 2))
-    layer = IntegerLayer(affine, taps, _double(a[f"synthesis_{name}_bias"]), source)
-    layer.requantise(torch.ones(outputs), 1.0, even_grid(outputs, 1.0, 0, 0))
-    for part in ("scale", "negative", "low", "high"):
-        layer.register_buffer(part, torch.from_numpy(np.array(a[f"synthesis_{name}_{part}"])))
-    return layer
-
-
-def _gdn(a: Arrays, name: str) -> IntegerGDN:
-    squares = even_grid(a[f"synthesis_{name}_weight"].shape[3], 1.0, 0, SQUARE_LARGEST)
-    parts = (torch.from_numpy(np.array(a[f"synthesis_{name}_out_{p}"])) for p in _OUT)
-    return IntegerGDN(_layer(a, name, squares), *parts)
-
-
-_OUT = ("scale", "low", "high")
-
-
-def _double(array: NDArray[np.integer]) -> Tensor:
-    return torch.from_numpy(array.astype(np.float64))

@@ -10,6 +10,7 @@ reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ from ...models.c2f.network import CoarseToFine
 from ...quantize.post.c2f import EntropyPath
 from ...quantize.post.c2f_synthesis import IntegerSynthesis
 from ...runtime.bundle import Bundle
-from ...runtime.c2f.bundle import has_integer_synthesis
 from ...runtime.c2f.codec import C2FLatents, CoarseToFineCodec, Decoded
 from ...runtime.c2f.known import decoded, known_latents
 from ...runtime.c2f.prior import Ints
+from ...runtime.hyperprior.bundle import has_integer_synthesis
 from ...runtime.hyperprior.packing import FASTEST
 from ...runtime.images import Frame
 from ...runtime.known import known_frame
@@ -36,12 +37,11 @@ from ..floatreport import (
     ExactnessReport,
     FloatRow,
     IntegerRow,
-    PsnrRow,
     check_certificates,
     float_row,
     integer_row,
-    psnr,
 )
+from ..pixels import Picture, as_picture, picture_rows, psnr_row
 from .bundle import as_tensor
 from .restore import restore_path, restore_transforms, steps
 from .restore_synthesis import restore_synthesis
@@ -74,47 +74,21 @@ def validate_c2f(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> Exactne
         report.integers.append(_stream(name, plain, frame, latents))
         report.floats += _floats(name, network, plain, frame, latents)
     if synthesis is not None:
-        report.integers += _pictures(bundle, path, synthesis, cases)
-        report.psnr = [_psnr(name, bundle, plain, frame) for name, frame in frames]
+        exact = {n: CoarseToFineCodec(bundle, SessionOptions(threads=n)) for n in THREADS}
+        report.integers += picture_rows(
+            exact,
+            [(n, decoded(plain, z), partial(_synthesised, path, synthesis, z)) for n, z in cases],
+        )
+        report.psnr = [psnr_row(name, plain, exact[1], frame) for name, frame in frames]
     return report
 
 
-def _pictures(
-    bundle: Bundle,
-    path: EntropyPath,
-    synthesis: IntegerSynthesis,
-    cases: Sequence[tuple[str, C2FLatents]],
-) -> Iterator[IntegerRow]:
-    """Pixels of every kernel on the first case, which is small, and of the fastest on all."""
-    codecs = {n: CoarseToFineCodec(bundle, SessionOptions(threads=n)) for n in THREADS}
-    for number, (subject, latents) in enumerate(cases):
-        wanted = _synthesised(path, synthesis, latents)
-        rows, columns = wanted.shape[:2]
-        for kernel in range(0 if number == 0 else FASTEST, FASTEST + 1):
-            for threads, codec in codecs.items():
-                codec.use_kernel(kernel)
-                got = codec.synthesise(decoded(codec, latents), rows, columns)
-                yield integer_row(
-                    "pixels", subject, f"kernel {kernel}, {threads} threads", got, wanted
-                )
-
-
 @torch.no_grad()
-def _synthesised(
-    path: EntropyPath, synthesis: IntegerSynthesis, latents: C2FLatents
-) -> NDArray[np.uint8]:
+def _synthesised(path: EntropyPath, synthesis: IntegerSynthesis, latents: C2FLatents) -> Picture:
     h1 = None
     if latents.z1 is not None and path.coarse is not None:
         h1 = path.coarse.h_s(_first(latents.z1))
-    pixels = synthesis(_first(latents.z3), path.fine.h_s(_first(latents.z2)), h1)
-    made: NDArray[np.uint8] = pixels[0].permute(1, 2, 0).numpy().astype(np.uint8)
-    return made
-
-
-def _psnr(name: str, bundle: Bundle, floating: CoarseToFineCodec, frame: Frame) -> PsnrRow:
-    exact, stream = CoarseToFineCodec(bundle, SessionOptions(threads=1)), floating.encode(frame)
-    shown = [codec.decode(stream) for codec in (floating, exact)]
-    return PsnrRow(name, *(psnr(picture, frame) for picture in shown))
+    return as_picture(synthesis(_first(latents.z3), path.fine.h_s(_first(latents.z2)), h1))
 
 
 def _codec(bundle: Bundle, level: str, threads: int, native: bool = True) -> CoarseToFineCodec:

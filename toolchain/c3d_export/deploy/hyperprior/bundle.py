@@ -16,14 +16,16 @@ from ...models.mbt.network import MeanScaleHyperprior
 from ...quantize.post.layer import IntegerLayer
 from ...quantize.post.mbt import EntropyPath
 from ...quantize.post.mbt_convert import convert_entropy
+from ...quantize.post.mbt_synthesis import LAST, UPS, IntegerSynthesis, convert_synthesis
 from ...quantize.tables import COUNT_RADIUS, TableBank, build_tables, count_symbols
 from ...runtime.bundle import parse_bundle
 from ...runtime.hyperprior.bundle import DENSE, FAMILY, FLAVOUR, KNOWN_SHAPE, MAX_HYPER
 from ...runtime.hyperprior.codec import HyperpriorCodec
 from ...runtime.hyperprior.known import compute_known_answers, known_picture
 from ...runtime.images import Frame
+from ...runtime.sessions import SessionOptions
 from ..bundle import Provenance
-from ..floatbundle import FloatBundle, model_card
+from ..floatbundle import FloatBundle, gdn_arrays, layer_arrays, model_card
 from .graphs import build_graphs
 from .tables import factorised_tables
 
@@ -32,7 +34,8 @@ BLOCK = 16
 
 @dataclass(frozen=True)
 class HyperpriorExport:
-    """A network and what was made of it once. known_frame: its own decoded known frame."""
+    """A network and what was made of it once. known_frame: its own decoded known frame, in float.
+    synthesis: in integers, where it is wanted."""
 
     network: MeanScaleHyperprior
     path: EntropyPath
@@ -41,8 +44,10 @@ class HyperpriorExport:
     graphs: dict[str, bytes]
     certificates: list[dict[str, Any]]
     known_frame: Frame
+    synthesis: IntegerSynthesis | None = None
 
     def bundle(self, provenance: Provenance, answers: list[dict[str, Any]]) -> bytes:
+        """The file."""
         spec = self.network.spec
         source = f"{spec.architecture} of Minnen et al. 2018"
         return FloatBundle(
@@ -53,6 +58,7 @@ class HyperpriorExport:
             self._arrays(),
             {f"{name}.{FLAVOUR}": data for name, data in self.graphs.items()},
             model_card(provenance, source, spec.latents),
+            {} if self.synthesis is None else {"synthesis": "integer"},
         ).packed(provenance, answers)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -75,11 +81,23 @@ class HyperpriorExport:
             layers = [path.context, *path.entropy_parameters.layers()]
             for name, layer in zip(DENSE, layers, strict=True):
                 arrays |= {f"{name}_{part}": a for part, a in _dense(layer).items()}
-        return arrays
+        return arrays if self.synthesis is None else arrays | synthesis_arrays(self.synthesis)
 
-    def codec(self, provenance: Provenance) -> HyperpriorCodec:
+    def codec(
+        self, provenance: Provenance, options: SessionOptions | None = None
+    ) -> HyperpriorCodec:
         """This export, opened as a host would, without known answers."""
-        return HyperpriorCodec(parse_bundle(self.bundle(provenance, [])))
+        return HyperpriorCodec(parse_bundle(self.bundle(provenance, [])), options)
+
+
+def synthesis_arrays(synthesis: IntegerSynthesis) -> dict[str, NDArray[Any]]:
+    """As `runtime/hyperprior/synthesis.py` wants them."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in (*UPS, LAST):
+        arrays |= layer_arrays(name, synthesis.layer(name))
+    for number, gdn in enumerate(synthesis.gdns):
+        arrays |= gdn_arrays(f"gdn{number}", gdn)
+    return arrays
 
 
 def z_range(path: EntropyPath) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
@@ -112,9 +130,12 @@ def as_tensor(frame: Frame) -> torch.Tensor:
     return torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
 
 
-def export_network(network: MeanScaleHyperprior, frames: Sequence[Frame]) -> HyperpriorExport:
+def export_network(
+    network: MeanScaleHyperprior, frames: Sequence[Frame], *, integer_synthesis: bool = True
+) -> HyperpriorExport:
     """Converts, certifies, writes the graphs, and fits the tables of y to these frames.
 
+    integer_synthesis: hosts' CPUs get g_s in integers, beside the float one of GPUs.
     Raises OptionError for a network that the format has no room for, and CertificateError.
     """
     if network.spec.hyper > MAX_HYPER:
@@ -123,18 +144,21 @@ def export_network(network: MeanScaleHyperprior, frames: Sequence[Frame]) -> Hyp
         )
     if not frames:
         raise OptionError("no frames to calibrate the integers with; give a game that has some")
-    path = convert_entropy(network, [as_tensor(frame) for frame in frames])
-    certificates = [layer.to_json() for layer in path.certificates()]
+    tensors = [as_tensor(frame) for frame in frames]
+    path = convert_entropy(network, tensors)
+    synthesis = convert_synthesis(network, path.fraction, tensors) if integer_synthesis else None
+    proven = path.certificates() + ([] if synthesis is None else synthesis.certificates())
+    certificates = [layer.to_json() for layer in proven]
     z_bank = factorised_tables(network.entropy_bottleneck, *z_range(path))
     graphs = build_graphs(network, path.h_s)
     blank = np.zeros(KNOWN_SHAPE, np.uint8)
     bank = build_tables()
-    export = HyperpriorExport(network, path, bank, z_bank, graphs, certificates, blank)
+    export = HyperpriorExport(network, path, bank, z_bank, graphs, certificates, blank, synthesis)
     return _fitted(export, frames)
 
 
 def _fitted(export: HyperpriorExport, frames: Sequence[Frame]) -> HyperpriorExport:
-    codec = export.codec(Provenance("calibration"))
+    codec = export.codec(Provenance("calibration"), SessionOptions(flavour=FLAVOUR))
     counts = np.zeros((TABLES, 2 * COUNT_RADIUS + 1), np.int64)
     for frame in frames:
         for symbols, indexes in codec.code(*codec.analyse(frame)).waves:

@@ -10,6 +10,7 @@ promised.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 
 from ...core.errors import LatentsChecksumError
 from ...quantize.post.mbt import EntropyPath
+from ...quantize.post.mbt_synthesis import IntegerSynthesis
 from ...runtime.bundle import Bundle
+from ...runtime.hyperprior.bundle import has_integer_synthesis
 from ...runtime.hyperprior.codec import HyperpriorCodec
 from ...runtime.hyperprior.context import Ints
 from ...runtime.hyperprior.known import known_latents
@@ -35,8 +38,10 @@ from ..floatreport import (
     float_row,
     integer_row,
 )
+from ..pixels import Picture, as_picture, picture_rows, psnr_row
 from .bundle import as_tensor
 from .restore import restore_path, restore_transforms
+from .restore_synthesis import restore_synthesis
 
 THREADS = (1, 2)
 WAYS = [(level, threads) for level in ("none", "all") for threads in THREADS]
@@ -46,7 +51,11 @@ def validate_hyperprior(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> 
     """frames: name and pixels. Raises CertificateError where a proof does not hold or is another
     than the manifest's."""
     path = restore_path(bundle)
-    report = ExactnessReport(check_certificates(bundle, path.certificates()))
+    synthesis, proven = None, path.certificates()
+    if has_integer_synthesis(bundle.manifest):
+        synthesis = restore_synthesis(bundle)
+        proven += synthesis.certificates()
+    report = ExactnessReport(check_certificates(bundle, proven))
     graphs = {way: _codec(bundle, *way, native=False) for way in WAYS}
     natives = {threads: _codec(bundle, "all", threads) for threads in THREADS}
     plain = natives[1]
@@ -57,7 +66,18 @@ def validate_hyperprior(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> 
     for name, frame in [("known frame", known_frame()), *frames]:
         report.floats += _floats(name, bundle, plain, frame)
         report.integers.append(_decoded(name, plain, frame))
+    if synthesis is not None:
+        exact = {n: HyperpriorCodec(bundle, SessionOptions(threads=n)) for n in THREADS}
+        coded = [(subject, plain.code(y, z).y_hat) for subject, y, z in cases]
+        report.integers += picture_rows(
+            exact, [(n, y_hat, partial(_synthesised, synthesis, y_hat)) for n, y_hat in coded]
+        )
+        report.psnr = [psnr_row(name, plain, exact[1], frame) for name, frame in frames]
     return report
+
+
+def _synthesised(synthesis: IntegerSynthesis, y_hat: Ints) -> Picture:
+    return as_picture(synthesis(torch.from_numpy(y_hat.astype(np.float64)).permute(2, 0, 1)[None]))
 
 
 def _codec(bundle: Bundle, level: str, threads: int, native: bool = True) -> HyperpriorCodec:

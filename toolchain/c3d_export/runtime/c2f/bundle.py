@@ -16,6 +16,7 @@ from ...core.errors import BundleManifestError, BundleMemberError
 from ..bundle import TABLES, Bundle, read_array
 from ..graphcheck import check_model
 from ..graphlists import C2F_OPERATORS, c2f_ports
+from ..hyperprior.bundle import has_integer_synthesis
 from .prior import MOST_TABLES
 from .synthesis import synthesis_forms
 
@@ -67,11 +68,6 @@ def c2f_bundle(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, 
 def has_z1(manifest: Mapping[str, Any]) -> bool:
     """Whether there is a coarsest level."""
     return manifest["spec"]["coarse"] is not None
-
-
-def has_integer_synthesis(manifest: Mapping[str, Any]) -> bool:
-    """Whether synthesis is there in integers, too."""
-    return manifest.get("synthesis") == "integer"
 
 
 def _widths(manifest: Mapping[str, Any]) -> dict[str, int]:

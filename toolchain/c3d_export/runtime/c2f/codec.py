@@ -22,14 +22,15 @@ from c3d_export import _arith
 from ...core.errors import BundleGraphError, LatentsChecksumError
 from ..bundle import TABLES, Bundle
 from ..floatcodec import FloatCodec
+from ..floatsessions import FloatSessions
+from ..hyperprior.bundle import has_integer_synthesis
 from ..images import Frame
 from ..sessions import SessionOptions
 from ..slices import Part, SliceDecoder, Workers, encode_slices, slice_count
 from ..stream import Stream
-from .bundle import FLAVOUR, LARGEST, has_integer_synthesis, has_z1
+from .bundle import FLAVOUR, LARGEST, has_z1
 from .level import Level, moved
 from .prior import Bytes, Ints, Prior
-from .sessions import C2FSessions
 from .synthesis import IntegerSynthesis
 
 MULTIPLE: Final = 64
@@ -103,7 +104,7 @@ class CoarseToFineCodec(FloatCodec):
         sides = {"side2": "z1", "side3": "z2"} if self.has_z1 else {"side3": "z2"}
         absent = [*sides] * native + ["features", "picture"] * integer
         graphs = [name for name, _ in bundle.graphs if name not in absent]
-        super().__init__(bundle, options, C2FSessions(bundle, options, graphs))
+        super().__init__(bundle, options, FloatSessions(bundle, options, graphs))
         # By their graph; a stopwatch may stand in their place.
         self.native: dict[str, Callable[[Ints], tuple[Ints, Bytes, Ints]]] = {}
         self._levels: dict[str, Level] = {}
@@ -195,10 +196,10 @@ class CoarseToFineCodec(FloatCodec):
     def checksum(self, latents: Any) -> int:
         """latents: C2FLatents or Decoded."""
         known = latents.latents if isinstance(latents, Decoded) else latents
-        first, *others = known.arrays()
+        first, *others = (np.ascontiguousarray(z) for z in known.arrays())
         crc = _arith.checksum(first)
         for z in others:
-            crc = _arith.crc32c(np.ascontiguousarray(z).reshape(-1).view(np.uint8).data, crc)
+            crc = _arith.crc32c(z.reshape(-1).view(np.uint8).data, crc)
         return crc
 
     def pull(self, stream: Stream) -> Decoded:

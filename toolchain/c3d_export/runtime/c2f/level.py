@@ -67,8 +67,9 @@ class Level:
 
     def _check_heads(self, index: StoredLayer, mean: StoredLayer) -> None:
         *_, low, high = index.scaling
-        inside = low.min() >= 0 and high.max() < TABLES and mean.outputs.max() <= LARGEST
-        if not inside or len(low) != len(mean.outputs):
+        if len(low) != len(mean.outputs):
+            raise _foreign(f"{len(low)} indexes come with {len(mean.outputs)} means")
+        if low.min() < 0 or high.max() >= TABLES or mean.outputs.max() > LARGEST:
             raise _foreign("indexes or means leave their range")
 
     @property

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import BundleMemberError
+from ..hyperprior.arraylayers import ArrayLayers, Magnitudes, forms
 from ..hyperprior.convolution import Convolution
-from ..hyperprior.gdn import InverseGDN
-from ..hyperprior.layers import StoredLayer
 from ..hyperprior.packing import FASTEST
 from ..images import Frame
 from ..slices import Workers
@@ -25,36 +24,23 @@ SIDES: Final = ("side0", "side1", "side2")
 BLOCKS: Final = ("block1", "block2", "block3")
 ENDS: Final = ("up4", "tail", "pixels")
 GDNS: Final = ("gdn0", "gdn1", "gdn2")
-LAYERS: Final = (*UPS, *SIDES, *BLOCKS, *ENDS, *GDNS)
 _UP: Final = {"transposed": True, "stride": 2, "padding": 1}
 _GEOMETRY: Final[dict[str, dict[str, Any]]] = {
     **dict.fromkeys((*UPS, *SIDES, "up4"), _UP),
     **{name: {"padding": 1} for name in (*BLOCKS, "tail")},
 }
 _KERNELS: Final = {**dict.fromkeys((*UPS, *SIDES, "up4"), 5), **dict.fromkeys((*BLOCKS, "tail"), 3)}
-_PARTS: Final[dict[str, tuple[str, int]]] = {
-    "weight": ("<i2", 4),
-    "bias": ("<i4", 1),
-    "scale": ("<f4", 1),
-    "negative": ("<f4", 1),
-    "low": ("<f4", 1),
-    "high": ("<f4", 1),
-}
-_OUT_PARTS: Final = ("out_scale", "out_low", "out_high")
 HALF_ROWS: Final = 64
 """Rows at half resolution that the last layers work on at once: what they hold stays in caches."""
 HALO: Final = 5
-LARGEST: Final = 32767
-"""Of a square, and of what squares come from."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 def synthesis_forms() -> dict[str, tuple[str, int]]:
     """The arrays that a bundle with this synthesis has: element type and rank."""
-    forms = {f"synthesis_{n}_{part}": form for n in LAYERS for part, form in _PARTS.items()}
-    forms |= {f"synthesis_{gdn}_{part}": ("<f4", 1) for gdn in GDNS for part in _OUT_PARTS}
-    return forms | {f"synthesis_z3_{end}": ("<i2", 1) for end in ("low", "high")}
+    ends = {f"synthesis_z3_{end}": ("<i2", 1) for end in ("low", "high")}
+    return forms((*UPS, *SIDES, *BLOCKS, *ENDS), GDNS) | ends
 
 
 class IntegerSynthesis:
@@ -63,67 +49,35 @@ class IntegerSynthesis:
     def __init__(self, arrays: Arrays, features: NDArray[Any], workers: Workers) -> None:
         """features: (n,) the largest |h2| and, of four channels that become one, |h1|. Raises
         BundleMemberError or BundleGraphError for arrays that do not fit together."""
-        self._arrays, self._workers = arrays, workers
+        self._layers: dict[str, Convolution] = {}
+        self._gdns, self._made = [], ArrayLayers(arrays, workers)
+        self._low, self._high = (arrays[f"synthesis_z3_{end}"] for end in ("low", "high"))
+        inputs = np.maximum(-self._low.astype(np.int64), self._high)
         try:
-            self._low, self._high = (arrays[f"synthesis_z3_{e}"] for e in ("low", "high"))
-            inputs = np.maximum(-self._low.astype(np.int64), self._high)
-            self._layers: dict[str, Convolution] = {}
-            self._gdns = []
-            for up, gdn in zip(UPS, GDNS, strict=True):
-                inputs = self._add(up, inputs)
-                made, inputs = self._gdn(gdn, inputs)
-                self._gdns.append(made)
+            for up, name in zip(UPS, GDNS, strict=True):
+                gdn, inputs = self._made.gdn(name, self._add(up, inputs))
+                self._gdns.append(gdn)
             for name in SIDES:
                 features = self._add(name, features)
-            trunk = np.concatenate([inputs, features])
-            self._half = len(inputs)
+            self._half, trunk = len(inputs), np.concatenate([inputs, features])
             inputs = trunk
             for name in BLOCKS:
                 inputs = self._add(name, inputs)
+            if len(inputs) != len(trunk):
+                raise ValueError("the residual block makes another number of channels")
             inputs = inputs + trunk
             for name in ENDS:
                 inputs = self._add(name, inputs)
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             raise BundleMemberError(f"the bundle's synthesis does not fit: {error}") from error
         low = arrays["synthesis_pixels_low"]
         if len(inputs) != 3 or low.min() < 0 or inputs.max() > 255:
             raise BundleMemberError("the bundle's synthesis gives no pixels")
 
-    def _stored(self, name: str, inputs: NDArray[np.int64]) -> StoredLayer:
-        weight, bias, *scaling = (self._arrays[f"synthesis_{name}_{part}"] for part in _PARTS)
-        size = _KERNELS.get(name, 1)
-        if weight.shape != (len(bias), size, size, len(inputs)):
-            raise ValueError(f"layer {name} has weights {weight.shape} for {len(inputs)} inputs")
-        if any(len(part) != len(bias) for part in scaling):
-            raise ValueError(f"layer {name} has scales of another length")
-        if not all(np.isfinite(part).all() for part in scaling):
-            raise ValueError(f"layer {name} has a scale that is no number")
-        low, high = scaling[2:]
-        whole = np.array_equal(low, np.rint(low)) and np.array_equal(high, np.rint(high))
-        if not (whole and (low <= high).all() and low.min() >= -65535 and high.max() <= 65535):
-            raise ValueError(f"layer {name} has a wrong range")
-        return StoredLayer(name, np.asarray(weight), np.asarray(bias), scaling, inputs)
-
-    def _add(self, name: str, inputs: NDArray[np.int64]) -> NDArray[np.int64]:
-        layer = self._stored(name, inputs)
-        if layer.outputs.max() > LARGEST:
-            raise ValueError(f"layer {name} gives more than int16 holds")
-        geometry = _GEOMETRY.get(name, {})
-        self._layers[name] = layer.convolution(workers=self._workers, **geometry)
-        return layer.outputs
-
-    def _gdn(self, name: str, inputs: NDArray[np.int64]) -> tuple[InverseGDN, NDArray[np.int64]]:
-        layer = self._stored(name, np.full(len(inputs), LARGEST, np.int64))
-        scale, low, high = (self._arrays[f"synthesis_{name}_{part}"] for part in _OUT_PARTS)
-        ok = len(scale) == len(low) == len(high) == len(layer.bias) == len(inputs)
-        if not (ok and layer.scaling[2].min() >= 0 and layer.scaling[3].max() > LARGEST):
-            raise ValueError(f"{name} has a wrong range")
-        inside = (low <= high).all() and low.min() >= -LARGEST and high.max() <= LARGEST
-        whole = np.array_equal(low, np.rint(low)) and np.array_equal(high, np.rint(high))
-        if not (inside and whole and np.isfinite(scale).all() and scale.min() >= 0):
-            raise ValueError(f"{name} has a wrong scale or range")
-        gdn = InverseGDN(layer.convolution(workers=self._workers), scale, low, high, self._workers)
-        return gdn, np.maximum(np.abs(low), np.abs(high)).astype(np.int64)
+    def _add(self, name: str, inputs: Magnitudes) -> Magnitudes:
+        size, geometry = _KERNELS.get(name, 1), _GEOMETRY.get(name, {})
+        self._layers[name], outputs = self._made.convolution(name, inputs, size, **geometry)
+        return outputs
 
     def use_kernel(self, kernel: int = FASTEST) -> None:
         """For comparisons of one with another (`hyperprior/packing.py`)."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...core.errors import BundleManifestError, BundleMemberError
 from ..bundle import TABLES, Bundle, read_array
 from ..graphcheck import check_hyperprior_graph
+from .synthesis import synthesis_forms
 from .waves import REACH
 
 FAMILY: Final = "mbt"
@@ -64,6 +65,8 @@ def hyperprior_bundle(
     """members: hashes checked. Raises a leaf of BundleError."""
     latents, hyper, context = _sizes(manifest)
     forms = _forms(context)
+    if has_integer_synthesis(manifest):
+        forms = forms | synthesis_forms()
     _check_names(members, forms)
     arrays = {name: read_array(members, name, *form) for name, form in forms.items()}
     _check_shapes(arrays, latents, hyper, context)
@@ -72,6 +75,11 @@ def hyperprior_bundle(
     for graph in GRAPHS:
         check_hyperprior_graph(graphs[graph, FLAVOUR], graph)
     return Bundle(codec, manifest, arrays, graphs)
+
+
+def has_integer_synthesis(manifest: Mapping[str, Any]) -> bool:
+    """Whether synthesis is there in integers, too."""
+    return manifest.get("synthesis") == "integer"
 
 
 def has_context(manifest: Mapping[str, Any]) -> bool:

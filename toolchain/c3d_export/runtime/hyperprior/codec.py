@@ -5,42 +5,32 @@
                      +---------------- round(y - means) ---------------+--> symbols, y_hat -> g_s
 
 g_a, h_a and g_s are float; all between z and y_hat is integers, so that every host decodes the
-same latents. Pixels may differ by a grey level from host to host. h_s is computed in C on hosts'
-processors, and as a graph, with the same numbers, on GPUs.
+same latents. h_s is computed in C on hosts' processors, and as a graph, with the same numbers, on
+GPUs. Where a bundle has g_s in integers, too, hosts' processors decode the same pixels; float ones
+may differ by a grey level from host to host.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from c3d_export import _arith
-
-from ...core.errors import BundleMemberError, LatentsChecksumError, StreamHeaderError
+from ...core.errors import LatentsChecksumError
 from ..bundle import Bundle
-from ..codec import Codec
-from ..images import Frame, check_frame
-from ..refine import EFFORTS
-from ..sessions import Refusal, SessionOptions
-from ..slices import Part, SliceDecoder, Workers, encode_slices, slice_count
-from ..stream import (
-    Data,
-    Stream,
-    check_latents,
-    latents_checksum,
-    pack_stream,
-    parse_stream,
-    require_codec,
-)
-from .bundle import GRAPHS
+from ..floatcodec import FloatCodec
+from ..floatsessions import FLAVOUR, FloatSessions
+from ..images import Frame
+from ..sessions import SessionOptions
+from ..slices import Part, SliceDecoder, encode_slices, slice_count
+from ..stream import Stream, latents_checksum
+from .bundle import GRAPHS, has_integer_synthesis
 from .context import Bytes, EntropyPath, Ints, Wave
 from .hyper import HyperSynthesis
-from .sessions import HyperpriorSessions
+from .synthesis import IntegerSynthesis
 
 BLOCK = 16
 """Pixels a side of one latent position; z has one for 4 x 4 of them."""
@@ -57,51 +47,52 @@ class HyperpriorLatents:
     y_hat: Ints
 
 
-class HyperpriorCodec(Codec):
-    """As Codec, with one rate point: every network of these families has its own bundle."""
+@dataclass(frozen=True)
+class Pulled:
+    """What a stream has, as in HyperpriorLatents."""
+
+    z: Ints
+    y_hat: Ints
+
+
+class HyperpriorCodec(FloatCodec):
+    """The codec of an mbt bundle; safe to share by threads."""
 
     def __init__(
         self, bundle: Bundle, options: SessionOptions | None = None, *, native: bool = True
     ) -> None:
-        """native: h_s in C where the device is cpu; else, as on GPUs, in ONNX Runtime (`validate`
-        compares both). Raises BundleMemberError, BundleGraphError and what sessions raise."""
-        self.bundle = bundle
-        options = options or SessionOptions(flavour="float")
+        """options: flavour float for float synthesis where the bundle has both. native: h_s in C
+        where the device is cpu; else, as on GPUs, in ONNX Runtime (`validate` compares both).
+        Raises BundleMemberError, BundleGraphError and what sessions raise."""
+        options = options or SessionOptions()
         native = native and options.device == "cpu"
-        graphs = [name for name in GRAPHS if name != "h_s" or not native]
-        self.sessions = HyperpriorSessions(bundle, options, graphs)
-        self.refused: tuple[Refusal, ...] = ()
-        self.effort = EFFORTS.start
-        self.overlay = None
-        self._workers = Workers(options.threads)
+        integer = native and options.flavour != FLAVOUR and has_integer_synthesis(bundle.manifest)
+        if not integer:
+            options = replace(options, flavour=FLAVOUR)
+        absent = ["h_s"] * native + ["g_s"] * integer
+        graphs = [name for name in GRAPHS if name not in absent]
+        super().__init__(bundle, options, FloatSessions(bundle, options, graphs))
         self._h_s = HyperSynthesis(bundle, self._workers) if native else None
         # By their graph; a stopwatch may stand in their place.
         self.native: dict[str, Callable[..., NDArray[Any]]] = {}
         if self._h_s is not None:
             self.native["h_s"] = self._h_s
+        self.exact_pixels, self._g_s = integer, None
+        if integer:
+            self._g_s = IntegerSynthesis(bundle.arrays, bundle.latents, self._workers)
+            self.native["g_s"] = self._g_s
         self.path = EntropyPath(bundle)
-        a = bundle.arrays
-        try:
-            self._tables = _arith.Tables(a["frequencies"], a["shapes"])
-            self._z_tables = _arith.Tables(a["z_frequencies"], a["z_shapes"])
-        except _arith.ArithError as error:
-            raise BundleMemberError(f"the bundle's frequency tables are wrong: {error}") from error
+        self._tables, self._z_tables = self.tables_of(), self.tables_of("z_")
 
-    def encode(self, frame: Frame, quality: int | None = None, effort: int | None = None) -> bytes:
-        """frame: uint8 (H, W, 3) RGB -> a `.c3s` stream. quality: 1 or None. effort: has no use
-        here. Raises FrameShapeError, UnknownQualityError and OptionError."""
-        self._row(quality), self._looks(effort)
-        frame = np.ascontiguousarray(check_frame(frame))
-        y, z = self.analyse(frame)
-        latents = self.code(y, z)
-        return pack_stream(
-            quality=1,
-            width=frame.shape[1],
-            height=frame.shape[0],
-            codec_id=self.id,
-            slices=self.packed(latents),
-            latents_crc=latents_checksum(latents.z, latents.y_hat.view(np.uint8)),
-        )
+    def reopened(self, options: SessionOptions) -> HyperpriorCodec:
+        return HyperpriorCodec(self.bundle, options, native=bool(self.native))
+
+    def latents_of(self, frame: Frame) -> HyperpriorLatents:
+        return self.code(*self.analyse(frame))
+
+    def checksum(self, latents: Any) -> int:
+        """latents: HyperpriorLatents or Pulled."""
+        return latents_checksum(latents.z, latents.y_hat.view(np.uint8))
 
     def analyse(self, frame: Frame) -> tuple[NDArray[np.float32], Ints]:
         """y (h, w, M) float32, and z (hz, wz, N) rounded to its range."""
@@ -134,6 +125,8 @@ class HyperpriorCodec(Codec):
         self.path.use_kernel(kernel)
         if self._h_s is not None:
             self._h_s.use_kernel(kernel)
+        if self._g_s is not None:
+            self._g_s.use_kernel(kernel)
 
     def hyper(self, z: Ints, rows: int, columns: int) -> NDArray[Any]:
         """What h_s gives (rows, columns, 2 M): whole numbers."""
@@ -152,20 +145,12 @@ class HyperpriorCodec(Codec):
         parts += [Part(s, i, 1 if self.path.context else len(s)) for s, i in waves]
         return encode_slices(self._tables, parts, count, self._workers)
 
-    def decode(self, data: Data) -> Frame:
-        """A stream of this bundle -> uint8 (H, W, 3) RGB; raises a leaf of StreamError."""
-        stream = parse_stream(data)
-        require_codec(stream.header, self.id)
-        if stream.header.quality != 1 or stream.header.has_overlay:
-            raise StreamHeaderError(
-                "the stream has a rate point or an overlay that the bundle lacks"
-            )
-        return self.synthesise(
-            self.decode_latents(stream), stream.header.height, stream.header.width
-        )
-
     def decode_latents(self, stream: Stream) -> Ints:
         """y_hat (h, w, M) in 1/2^fraction; raises LatentsChecksumError."""
+        latents: Pulled = super().decode_latents(stream)
+        return latents.y_hat
+
+    def pull(self, stream: Stream) -> Pulled:
         rows, columns = (-(-n // BLOCK) for n in (stream.header.height, stream.header.width))
         shape = (-(-rows // HYPER), -(-columns // HYPER), self.bundle.hyper)
         decoder = SliceDecoder(self._tables, stream.slices, self._workers)
@@ -182,21 +167,16 @@ class HyperpriorCodec(Codec):
             index, mean = self.path.heads(out)
             y_hat = self.path.decoded(decoder.pull(index, rows), mean)
         decoder.finish()
-        check_latents(stream, z, y_hat.view(np.uint8))
-        return y_hat
+        return Pulled(z, y_hat)
 
-    def synthesise(self, y_hat: Ints, height: int, width: int) -> Frame:
-        """The picture, float: a grey level more or less from host to host."""
-        given = y_hat.astype(np.float32) / np.float32(1 << self.path.fraction)
-        pixels: Frame = self.sessions.run("g_s", {"y_hat": given})["pixels"]
+    def synthesise(self, latents: Ints, height: int, width: int) -> Frame:
+        """y_hat -> the picture: exact, or float and a grey level more or less from host to host."""
+        if "g_s" in self.native:
+            pixels: Frame = self.native["g_s"](latents)
+        else:
+            given = latents.astype(np.float32) / np.float32(1 << self.path.fraction)
+            pixels = self.sessions.run("g_s", {"y_hat": given})["pixels"]
         return np.ascontiguousarray(pixels[:height, :width])
-
-    @cached_property
-    def _single(self) -> Codec:
-        own = self.sessions.options
-        if own.device == "cuda" or own.threads == 1:
-            return self
-        return HyperpriorCodec(self.bundle, replace(own, threads=1), native=bool(self.native))
 
 
 def _channels(shape: tuple[int, ...]) -> Bytes:
