@@ -151,7 +151,7 @@ def extremes(magnitude: Any, height: int, width: int, seed: int = 2) -> NDArray[
 
 
 def products(convolution: Convolution) -> list[tuple[int, int] | None]:
-    return [phase.packed._products for phase in convolution._phases]
+    return [phase.packed.products for phase in convolution._phases]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

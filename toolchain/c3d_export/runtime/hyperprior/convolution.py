@@ -1,9 +1,4 @@
-"""Convolutions of integers in C, over images whose channels are last (`native_convolution.h`).
-
-A transposed convolution of stride s is s * s plain ones, each for the outputs of one remainder of
-row and column by s: of its kernel each sees every s-th tap, turned round, and it writes every s-th
-output.
-"""
+"""Convolutions of integers in C, over images whose channels are last (`native_convolution.h`)."""
 
 from __future__ import annotations
 
@@ -17,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..slices import Workers
 from .packing import FASTEST, Floats, Ints, Packed, Scaling, Sums
+from .windows import Axis, Part
 from .winograd import largest_sum, winograd_weight
 
 LEAST_WORK: Final = 4_000_000
@@ -24,45 +20,11 @@ LEAST_WORK: Final = 4_000_000
 
 
 @dataclass(frozen=True)
-class _Axis:
-    """What outputs first, first + stride, ... of one axis see: `taps` of the kernel, in the order
-    of the inputs, of which output number t sees those from t + begin on."""
-
-    first: int
-    taps: slice
-    begin: int
-
-    def end(self, kernel: int) -> int:
-        """Behind the last input of output 0."""
-        return self.begin + len(range(kernel)[self.taps])
-
-
-def _plain(before: int) -> list[_Axis]:
-    return [_Axis(0, slice(None), -before)]
-
-
-def _transposed(kernel: int, stride: int, padding: int) -> list[_Axis]:
-    """Output Y = stride * t + a sees input y by tap r where stride * y + r = Y + padding.
-
-    Dumoulin, Visin: A guide to convolution arithmetic for deep learning, 2016, section 4.
-    """
-    axes = []
-    for a in range(stride):
-        least = (a + padding) % stride
-        taps = list(range(least, kernel, stride))[::-1]
-        if not taps:
-            raise ValueError("a kernel that is smaller than its stride leaves outputs empty")
-        begin = (a + padding - taps[0]) // stride
-        axes.append(_Axis(a, slice(taps[0], least - 1 if least else None, -stride), begin))
-    return axes
-
-
-@dataclass(frozen=True)
 class _Phase:
-    """The outputs of one remainder of row and of column."""
+    """The outputs of one part of the rows and one of the columns."""
 
-    rows: _Axis
-    columns: _Axis
+    rows: Part
+    columns: Part
     packed: Packed
 
 
@@ -101,31 +63,20 @@ class Convolution:
         """
         if weight.ndim != 4 or weight.dtype != np.int16 or 0 in weight.shape:
             raise ValueError(f"weights {weight.dtype} of shape {weight.shape}")
-        self.outputs, *self._size, self.inputs = weight.shape
-        self._sides = (padding,) * 4 if isinstance(padding, int) else padding
-        self._stride, self._output_padding = stride, output_padding
-        if transposed and not isinstance(padding, int):
-            raise ValueError("a transposed convolution has one padding for all sides")
-        if stride < 1 or min(self._sides) < 0 or not (transposed or stride == 1):
-            raise ValueError("a stride below 1, or one of a convolution that is not transposed")
-        if not 0 <= output_padding < stride:
-            raise ValueError("the output padding is not below the stride")
+        self.outputs, _, _, self.inputs = weight.shape
+        self._stride = stride
+        self._axes = _axes(weight, padding, stride, transposed, output_padding)
         self._weight, self._bias = weight, np.asarray(bias, np.int64)
         self._scaling = Scaling(bias, scale, negative, low, high)
-        self._workers, self.kernel, self._transposed = workers or Workers(1), kernel, transposed
+        self._workers, self.kernel = workers or Workers(1), kernel
         self._magnitude = None if magnitude is None else np.asarray(magnitude, np.int64)
         if self._magnitude is not None and self._magnitude.shape != (self.inputs,):
             raise ValueError(f"magnitudes of shape {self._magnitude.shape}")
         self._phases = list(self._divided())
 
-    def _axes(self, axis: int) -> list[_Axis]:
-        if not self._transposed:
-            return _plain(self._sides[axis])
-        return _transposed(self._size[axis], self._stride, self._sides[axis])
-
     def _divided(self) -> Iterator[_Phase]:
-        for rows in self._axes(0):
-            for columns in self._axes(1):
+        for rows in self._axes[0].parts():
+            for columns in self._axes[1].parts():
                 yield _Phase(rows, columns, self._packed(self._weight[:, rows.taps, columns.taps]))
 
     def _packed(self, taps: Ints) -> Packed:
@@ -145,16 +96,7 @@ class Convolution:
 
     def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Of an input of this height and width; raises ValueError where nothing would come out."""
-        kernel, sides = self._size, self._sides
-        if self._transposed:
-            more = kernel[0] + self._output_padding, kernel[1] + self._output_padding
-            rows, columns = (
-                (n - 1) * self._stride - 2 * self._sides[0] + m
-                for n, m in zip((height, width), more, strict=True)
-            )
-        else:
-            rows = height + sides[0] + sides[2] - kernel[0] + 1
-            columns = width + sides[1] + sides[3] - kernel[1] + 1
+        rows, columns = self._axes[0].size(height), self._axes[1].size(width)
         if min(rows, columns) < 1:
             raise ValueError(f"an input of {height} x {width} is too small for the kernel")
         return rows, columns, self.outputs
@@ -179,19 +121,16 @@ class Convolution:
     def _padded(self, x: Ints, shape: tuple[int, ...]) -> tuple[Ints, tuple[int, int]]:
         """With all that windows see, zeros around, and an even number of channels; and where its
         corner is from x's."""
-        edges = []
-        for axis, inside, outside in zip((0, 1), x.shape, shape, strict=False):
-            axes = self._axes(axis)
-            size = self._size[axis]
-            # Two outputs are made at a time where multiplications are saved.
-            ends = [
-                (outside - 1 - a.first) // self._stride // 2 * 2 + 1 + a.end(size) for a in axes
-            ]
-            edges.append((max(0, *(-a.begin for a in axes)), max(0, max(ends) - inside)))
-        edges.append((0, self.inputs % 2))
+        # Two outputs are made at a time where multiplications are saved.
+        multiple = 2 if any(phase.packed.products for phase in self._phases) else 1
+        rows, columns = (
+            axis.edges(inputs, outputs, multiple)
+            for axis, inputs, outputs in zip(self._axes, x.shape, shape, strict=False)
+        )
+        edges = (rows, columns, (0, self.inputs % 2))
         if any(sum(edge) for edge in edges):
             x = _with_zeros(x, edges)
-        return np.ascontiguousarray(x), (edges[0][0], edges[1][0])
+        return np.ascontiguousarray(x), (rows[0], columns[0])
 
     def _share(
         self, x: Ints, corner: tuple[int, int], out: NDArray[Any], number: int, count: int
@@ -199,10 +138,8 @@ class Convolution:
         """The outputs of one of `count` equal ranges of rows."""
         stride, outputs, (_, width, channels) = self._stride, self.outputs, x.shape
         for phase in self._phases:
-            rows, columns = (
-                len(range(axis.first, size, stride))
-                for axis, size in zip((phase.rows, phase.columns), out.shape, strict=False)
-            )
+            rows = phase.rows.count(out.shape[0], stride)
+            columns = phase.columns.count(out.shape[1], stride)
             begin, end = (rows * n // count // 2 * 2 for n in (number, number + 1))
             end = rows if number + 1 == count else end
             if begin == end or not columns:
@@ -223,7 +160,27 @@ class Convolution:
             phase.packed(x, places, self.kernel, out)
 
 
-def _with_zeros(x: Ints, edges: list[tuple[int, int]]) -> Ints:
+def _axes(
+    weight: Ints,
+    padding: int | tuple[int, int, int, int],
+    stride: int,
+    transposed: bool,
+    output_padding: int,
+) -> tuple[Axis, Axis]:
+    """Of rows and of columns; raises ValueError."""
+    if not 0 <= output_padding < stride:
+        raise ValueError("the output padding is not below the stride")
+    if transposed and not isinstance(padding, int):
+        raise ValueError("a transposed convolution has one padding for all sides")
+    top, left, bottom, right = (padding,) * 4 if isinstance(padding, int) else padding
+    _, rows, columns, _ = weight.shape
+    return (
+        Axis(rows, top, bottom - output_padding, stride, transposed),
+        Axis(columns, left, right - output_padding, stride, transposed),
+    )
+
+
+def _with_zeros(x: Ints, edges: tuple[tuple[int, int], ...]) -> Ints:
     wide = np.zeros([n + sum(edge) for n, edge in zip(x.shape, edges, strict=True)], np.int16)
     wide[tuple(slice(edge[0], edge[0] + n) for n, edge in zip(x.shape, edges, strict=True))] = x
     return wide

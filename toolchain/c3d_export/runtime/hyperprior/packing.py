@@ -63,13 +63,13 @@ class Packed:
         outputs, runs, length = weight.shape
         if outputs != scaling.outputs:
             raise ValueError(f"weights for {outputs} outputs, scales for {scaling.outputs}")
-        self._sizes, self._scaling, self._products = (runs, length, outputs), scaling, products
+        self._sizes, self._scaling, self.products = (runs, length, outputs), scaling, products
         self._weight = pack(weight.reshape(outputs, -1))
 
     def __call__(self, x: Ints, places: Places, kernel: int, out: NDArray[Any]) -> None:
         """x: contiguous. Writes into `out`, int16 or int32, contiguous."""
         given = (x, self._sizes, self._weight, self._scaling.parts, places, kernel, out)
-        if self._products is None:
+        if self.products is None:
             _native.convolve(*given)
         else:
-            _native.winograd(*given, self._products)
+            _native.winograd(*given, self.products)
