@@ -54,6 +54,14 @@ def made_by(run: Run, *args: object) -> dict[str, Any]:
     return result
 
 
+@pytest.fixture
+def _plain_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of one scale take no time; those of all are tested elsewhere."""
+    table = c2f_tables.cheapest_table(c2f_tables.gaussian(0.0, 1.0))
+    monkeypatch.setattr(c2f_tables, "cheapest_table", lambda masses: table)
+
+
+@pytest.mark.usefixtures("_plain_tables")
 def test_a_trained_network_is_shipped(
     run: Run, trained: str, spec: C2FSpec, frame: Frame, tmp_path: Path
 ) -> None:
@@ -97,13 +105,6 @@ def _folder(tmp_path: Path, frame: Frame) -> Path:
     folder.mkdir()
     write_image(folder / "one.png", frame)
     return folder
-
-
-@pytest.fixture
-def _plain_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of one scale take no time, where a test is about something else."""
-    table = c2f_tables.cheapest_table(c2f_tables.gaussian(0.0, 1.0))
-    monkeypatch.setattr(c2f_tables, "cheapest_table", lambda masses: table)
 
 
 @pytest.mark.usefixtures("_plain_tables")
