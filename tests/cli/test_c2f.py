@@ -54,6 +54,14 @@ def made_by(run: Run, *args: object) -> dict[str, Any]:
     return result
 
 
+@pytest.fixture
+def _plain_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of one scale take no time; those of all are tested elsewhere."""
+    table = c2f_tables.cheapest_table(c2f_tables.gaussian(0.0, 1.0))
+    monkeypatch.setattr(c2f_tables, "cheapest_table", lambda masses: table)
+
+
+@pytest.mark.usefixtures("_plain_tables")
 def test_a_trained_network_is_shipped(
     run: Run, trained: str, spec: C2FSpec, frame: Frame, tmp_path: Path
 ) -> None:
@@ -76,7 +84,7 @@ def test_a_trained_network_is_shipped(
 
     coded, back = tmp_path / "f.c3s", tmp_path / "back.png"
     for command in (
-        ("encode", tmp_path / "frames" / "one.png", "-o", coded, "--codec", trained),
+        ("encode", frames / "one.png", "-o", coded, "--codec", trained),
         ("decode", coded, "-o", back),
     ):
         done = run(*command)
@@ -97,13 +105,6 @@ def _folder(tmp_path: Path, frame: Frame) -> Path:
     folder.mkdir()
     write_image(folder / "one.png", frame)
     return folder
-
-
-@pytest.fixture
-def _plain_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of one scale take no time, where a test is about something else."""
-    table = c2f_tables.cheapest_table(c2f_tables.gaussian(0.0, 1.0))
-    monkeypatch.setattr(c2f_tables, "cheapest_table", lambda masses: table)
 
 
 @pytest.mark.usefixtures("_plain_tables")
