@@ -28,11 +28,12 @@ from torch import Tensor
 
 from c3d_export.deploy.bundle import Provenance
 from c3d_export.deploy.c2f.bundle import as_tensor, export_network
+from c3d_export.models.c2f import MODELS
 from c3d_export.models.c2f.frames import from_network
 from c3d_export.models.c2f.network import CoarseToFine, build_network
 from c3d_export.models.c2f.predictor import Predictor
 from c3d_export.models.c2f.saving import load
-from c3d_export.models.c2f.spec import SIZES
+from c3d_export.models.c2f.spec import SIZES, WITHOUT_Z1
 from c3d_export.runtime.bundle import parse_bundle
 from c3d_export.runtime.c2f.codec import CoarseToFineCodec
 from c3d_export.runtime.images import Frame, read_image
@@ -44,7 +45,8 @@ def network_of(name: str, frame: Frame, model: Path | None) -> CoarseToFine:
     """Random weights give latents of some units, as trained ones do."""
     if model is not None:
         return load(model)[0]
-    network = build_network(SIZES[name], seed=1).eval()
+    size = SIZES[name.removesuffix(WITHOUT_Z1)]
+    network = build_network(size.without_z1() if name.endswith(WITHOUT_Z1) else size, 1).eval()
     x = as_tensor(frame[:256, :256])
     layers = [network.g_a[-1], network.h_a2[-1]] + ([network.h_a1[-1]] if network.h_a1 else [])
     with torch.no_grad():
@@ -101,7 +103,7 @@ def psnr(shown: Any, frame: Frame) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("network", choices=sorted(SIZES))
+    parser.add_argument("network", choices=sorted(MODELS))
     parser.add_argument("frame", type=Path)
     parser.add_argument("model", type=Path, nargs="?")
     parser.add_argument("--wall", type=int, default=0, metavar="THREADS")

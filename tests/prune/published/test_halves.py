@@ -10,20 +10,19 @@ pytest.importorskip("torch_pruning")
 pytest.importorskip("onnx")
 
 from c3d_export.deploy.bundle import Provenance  # noqa: E402
-from c3d_export.deploy.hyperprior.bundle import build_bundle, export_network  # noqa: E402
+from c3d_export.deploy.families import make_bundle, validate_family  # noqa: E402
 from c3d_export.models.c2f.network import CoarseToFine  # noqa: E402
 from c3d_export.models.families import Network  # noqa: E402
-from c3d_export.models.mbt.network import MeanScaleHyperprior, build_network  # noqa: E402
+from c3d_export.models.mbt.network import build_network  # noqa: E402
 from c3d_export.models.mbt.spec import uniform_spec  # noqa: E402
 from c3d_export.prune.importance import Sampling  # noqa: E402
 from c3d_export.prune.published.apply import prune_network  # noqa: E402
 from c3d_export.prune.published.families import scaled, widths_of  # noqa: E402
 from c3d_export.prune.published.importance import taylor_importance  # noqa: E402
 from c3d_export.runtime.bundle import parse_bundle  # noqa: E402
-from c3d_export.runtime.hyperprior.codec import HyperpriorCodec  # noqa: E402
+from c3d_export.runtime.families import open_family  # noqa: E402
 from c3d_export.runtime.images import Frame  # noqa: E402
 from c3d_export.runtime.sessions import SessionOptions  # noqa: E402
-from c3d_export.runtime.stream import parse_stream  # noqa: E402
 from c3d_export.train.crops import Pool  # noqa: E402
 from c3d_export.train.objectives import Objective  # noqa: E402
 from c3d_export.train.staged import StagedConfig, StagedTrainer, Step  # noqa: E402
@@ -67,26 +66,22 @@ def test_half_a_network_trains_and_is_shipped(name: str, pools: list[Pool]) -> N
     network, steps = _half(name, pools)
     losses = [step.loss for step in steps]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
-    if isinstance(network, MeanScaleHyperprior):
-        _ship_mbt(network, pools[0].frames[0])
+    _ship(network, pools[0].frames[0])
 
 
-@torch.no_grad()
-def _ship_mbt(network: MeanScaleHyperprior, frame: Frame) -> None:
-    """Latents decode to those of the integer network, the picture to that of the float one."""
-    export = export_network(network, [frame])
-    bundle = parse_bundle(build_bundle(export, Provenance("half")))
-    codec = HyperpriorCodec(bundle, SessionOptions(flavour="float", threads=1))
-    y, z = (torch.from_numpy(a.astype(np.float32)).permute(2, 0, 1)[None]
-            for a in codec.analyse(frame))  # fmt: skip
-    stream = codec.encode(frame)
-    y_hat = codec.decode_latents(parse_stream(stream))
-    wanted = export.path.code(y, z).y_hat[0].permute(1, 2, 0).numpy()
-    assert np.array_equal(y_hat, wanted)
-    assert len(np.unique(y_hat)) > 9
-    given = torch.from_numpy(y_hat.astype(np.float32)) / (1 << codec.path.fraction)
-    x_hat = network.g_s(given.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
-    shown = codec.decode(stream)
-    off = np.abs(shown - (x_hat * 255).round().clamp(0, 255).numpy())
-    assert off.max() <= 1
+def _ship(network: Network, frame: Frame) -> None:
+    """Integers decode to those of PyTorch, float pixels to its own; the picture is one."""
+    bundle = parse_bundle(make_bundle(network, [frame], Provenance("half")))
+    report = validate_family(bundle, [("frame", frame)])
+    report.require_exact()
+    assert sum(row.compared for row in report.integers) > 10_000
+    assert max(row.largest for row in report.floats) <= 1
+    exact, floating = (
+        open_family(bundle, SessionOptions(flavour=flavour, threads=1))
+        for flavour in ("qlinear", "float")
+    )
+    stream = exact.encode(frame)
+    shown = exact.decode(stream)
+    assert shown.shape == frame.shape
     assert shown.std() > 5, "a flat picture compares nothing"
+    assert np.abs(shown.astype(int) - floating.decode(stream)).max() <= 3
