@@ -44,7 +44,7 @@ def test_an_imported_network_is_shipped(
     checked = run("validate", made["bundle"])
     assert checked.exit_code == 0, checked.stderr
     assert "0 of " in checked.stdout
-    assert "7 layers certified again" in checked.stdout
+    assert "14 layers certified again" in checked.stdout
     write_image(tmp_path / "frame.png", frame)
     coded = run(
         "encode", tmp_path / "frame.png", "-o", tmp_path / "f.c3s", "--codec", made["bundle"]

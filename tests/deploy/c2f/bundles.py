@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Made:
     export: C2FExport
     data: bytes
 
-    @property
+    @cached_property
     def bundle(self) -> Bundle:
         return parse_bundle(self.data)
 
@@ -44,9 +44,9 @@ class Made:
         """A fresh one, that a test may change."""
         return CoarseToFineCodec(self.bundle, ONE_THREAD)
 
-    @property
+    @cached_property
     def graph_codec(self) -> CoarseToFineCodec:
-        """Its levels are computed by ONNX Runtime, as on GPUs."""
+        """Its levels are computed by ONNX Runtime, as on GPUs; read only."""
         return CoarseToFineCodec(self.bundle, ONE_THREAD, native=False)
 
 

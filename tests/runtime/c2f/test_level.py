@@ -126,14 +126,22 @@ ATTACKS: dict[str, tuple[str, Callable[[Constants], object]]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_hostile_levels_are_refused(attack: str, made: Made) -> None:
+def test_hostile_levels_are_refused(attack: str) -> None:
+    pytest.importorskip("torch")
+    from ...deploy.c2f.bundles import made_of, with_constants
+
+    made, (fault, edit) = made_of(False), ATTACKS[attack]
+    graph = with_constants(made.bundle.graphs["side3", "float"], edit)
+    with pytest.raises(BundleGraphError, match=rf"{fault}.* again"):
+        Level(graph, "side3", largest(made, "side3"), Workers(1))
+
+
+def test_graphs_that_are_written_again_are_no_others(made: Made) -> None:
+    """What the attacks do besides the attack."""
     from ...deploy.c2f.bundles import with_constants
 
-    fault, edit = ATTACKS[attack]
     graph = made.bundle.graphs["side3", "float"]
-    Level(with_constants(graph, lambda c: None), "side3", largest(made, "side3"), Workers(1))
-    with pytest.raises(BundleGraphError, match=rf"{fault}.* again"):
-        Level(with_constants(graph, edit), "side3", largest(made, "side3"), Workers(1))
+    assert with_constants(graph, lambda constants: None) == graph
 
 
 def test_a_level_of_other_latents_is_refused(made: Made) -> None:

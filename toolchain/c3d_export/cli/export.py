@@ -91,6 +91,11 @@ def graph_files(exported: Export) -> dict[str, bytes]:
     show_default=True,
     help=_OVERLAY_HELP,
 )
+@click.option(
+    "--float-synthesis",
+    is_flag=True,
+    help="Published models: leave integer synthesis out, which gives exact pixels on CPUs.",
+)
 @click.option("--licence", default="unknown", metavar="TEXT", help=_FRAMES_DEFAULT)
 @force_option
 @shared()
@@ -101,6 +106,7 @@ def bundle(
     package: Path | None,
     with_deps: bool,
     overlay_bytes: int,
+    float_synthesis: bool,
     licence: str,
     force: bool,
     as_json: bool,
@@ -123,9 +129,12 @@ def bundle(
         raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")
     frames = calibration_frames(workspace, game)
     if imported is not None:
-        made = bundle_imported(imported, path, name, game, licence, frames)
+        synthesis = not float_synthesis
+        made = bundle_imported(imported, path, name, game, licence, frames, synthesis)
         _tell(made, path, package, with_deps, as_json)
         return
+    if float_synthesis:
+        raise OptionError("--float-synthesis is for published models; leave it out")
     origin, source = find_network(workspace, size, game)
     note(f"from {origin}, tables from {len(frames)} frames")
     learnt = find_overlay(workspace, game) if overlay_bytes and game else None

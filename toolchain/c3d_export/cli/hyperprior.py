@@ -27,7 +27,13 @@ def imported_model(workspace: Workspace, name: str) -> Path | None:
 
 
 def bundle_imported(
-    source: Path, path: Path, name: str, game: str | None, licence: str, frames: Sequence[Frame]
+    source: Path,
+    path: Path,
+    name: str,
+    game: str | None,
+    licence: str,
+    frames: Sequence[Frame],
+    integer_synthesis: bool,
 ) -> dict[str, Any]:
     """Writes the bundle after it opened and gave its known answers; what to say of it. Raises
     OptionError where there are no frames: all of them could not be read."""
@@ -47,14 +53,28 @@ def bundle_imported(
         key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state
     }
     provenance = Provenance(name, game or "", licence, {"stages": [kept]})
-    data = make_bundle(saved.network, few, provenance)
+    data = make_bundle(saved.network, few, provenance, integer_synthesis=integer_synthesis)
     bundle = parse_bundle(data)
     for flavour in flavours_of(bundle, "cpu"):
         open_family(bundle, SessionOptions(flavour=flavour))
     make_folder(path.parent)
     write_bytes_atomic(path, data)
     size = {"bundle": str(path), "bytes": len(data)}
-    return {**size, "name": name, "codec_id": bundle.id.hex(), "qualities": bundle.qualities}
+    made = {**size, "name": name, "codec_id": bundle.id.hex(), "qualities": bundle.qualities}
+    return made | ({"synthesis_psnr": _synthesis_cost(bundle, few)} if integer_synthesis else {})
+
+
+def _synthesis_cost(bundle: Bundle, frames: Sequence[Frame]) -> float:
+    """dB that integer synthesis adds to float synthesis, the mean of some frames."""
+    from ..deploy.pixels import psnr_row
+    from ..runtime.families import family_codec
+    from ..runtime.sessions import SessionOptions
+
+    floating, exact = (
+        family_codec(bundle, SessionOptions(flavour=flavour)) for flavour in ("float", "qlinear")
+    )
+    rows = [psnr_row("", floating, exact, frame) for frame in frames]
+    return round(sum(row.integer - row.floating for row in rows) / len(rows), 5)
 
 
 def validate_bundle(bundle: Bundle, frames: Sequence[tuple[str, Frame]], as_json: bool) -> None:

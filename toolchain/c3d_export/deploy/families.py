@@ -16,12 +16,20 @@ from .hyperprior import bundle as hyperprior
 from .hyperprior.validate import validate_hyperprior
 
 
-def make_bundle(network: Network, frames: Sequence[Frame], provenance: Provenance) -> bytes:
+def make_bundle(
+    network: Network,
+    frames: Sequence[Frame],
+    provenance: Provenance,
+    *,
+    integer_synthesis: bool = True,
+) -> bytes:
     """frames: for ranges of the integers and for the tables. Raises OptionError for a network that
     the format has no room for, and CertificateError."""
     if isinstance(network, CoarseToFine):
-        return c2f.build_bundle(c2f.export_network(network, frames), provenance)
-    return hyperprior.build_bundle(hyperprior.export_network(network, frames), provenance)
+        c2f_export = c2f.export_network(network, frames, integer_synthesis=integer_synthesis)
+        return c2f.build_bundle(c2f_export, provenance)
+    export = hyperprior.export_network(network, frames, integer_synthesis=integer_synthesis)
+    return hyperprior.build_bundle(export, provenance)
 
 
 def validate_family(bundle: Bundle, frames: Sequence[tuple[str, Frame]]) -> ExactnessReport:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..runtime.codec import Codec
 from ..runtime.floatcodec import FloatCodec
 from ..runtime.hyperprior.packing import FASTEST
 from ..runtime.images import Frame
@@ -24,7 +25,7 @@ def as_picture(pixels: Tensor) -> Picture:
 
 
 def picture_rows(
-    codecs: Mapping[int, Any], cases: Iterable[tuple[str, Any, Callable[[], Picture]]]
+    codecs: Mapping[int, FloatCodec], cases: Iterable[tuple[str, Any, Callable[[], Picture]]]
 ) -> Iterator[IntegerRow]:
     """codecs: with integer synthesis, by threads. cases: subject, what `synthesise` takes, and what
     PyTorch makes of it; the first, which is small, is tried with every kernel."""
@@ -38,7 +39,7 @@ def picture_rows(
                 yield integer_row("pixels", subject, way, got, wanted)
 
 
-def psnr_row(name: str, floating: FloatCodec, exact: FloatCodec, frame: Frame) -> PsnrRow:
+def psnr_row(name: str, floating: Codec, exact: Codec, frame: Frame) -> PsnrRow:
     """What integer synthesis costs on a frame."""
     stream = exact.encode(frame)
     shown = [codec.decode(stream) for codec in (floating, exact)]

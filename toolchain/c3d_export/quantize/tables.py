@@ -85,16 +85,14 @@ def _measured(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return even[COUNT_RADIUS:]
 
 
-def _weights(masses: NDArray[np.float64], fold: int, radius: int) -> NDArray[np.uint32]:
-    """Zero, groups ascending, escape; integers that sum to about 2^31."""
+def _groups(masses: NDArray[np.float64], fold: int, radius: int) -> NDArray[np.float64]:
+    """Masses of zero, of the groups ascending, of what escapes."""
     covered = radius << fold
     below, above = masses[:COUNT_RADIUS][::-1], masses[COUNT_RADIUS + 1 :]
     sides = [m[:covered].reshape(radius, 1 << fold).sum(1) for m in (below, above)]
     rest = below[covered:].sum() + above[covered:].sum()
     zero = masses[COUNT_RADIUS : COUNT_RADIUS + 1]
-    weights = np.concatenate([zero, sides[0][::-1], sides[1], [rest]])
-    scaled: NDArray[np.uint32] = np.rint(weights * (_UNIT / weights.sum())).astype(np.uint32)
-    return scaled
+    return np.concatenate([zero, sides[0][::-1], sides[1], [rest]])
 
 
 def cheapest_table(masses: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
@@ -105,13 +103,16 @@ def cheapest_table(masses: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDA
         for radius in RADII:
             if radius << fold >= COUNT_RADIUS:
                 continue
-            weights = _weights(masses, fold, radius)
+            groups = _groups(masses, fold, radius)
+            # Integers that sum to about 2^31.
+            weights = np.rint(groups * (_UNIT / groups.sum())).astype(np.uint32)
             frequencies = np.empty(len(weights), np.uint32)
             bits = _arith.build_table(weights, fold, radius, radius, frequencies)
-            shape = np.array([bits, fold, radius, radius], np.uint16)
-            cost = float(masses @ _bits(frequencies, shape))
+            # What `_bits` says, summed over groups instead of symbols: half of the time.
+            cost = groups @ (bits - np.log2(frequencies)) + groups[-1] * ESCAPE_BITS
             if cost < least:
-                best, least = (frequencies, shape), cost
+                shape = np.array([bits, fold, radius, radius], np.uint16)
+                best, least = (frequencies, shape), float(cost)
     assert best is not None
     return best
 

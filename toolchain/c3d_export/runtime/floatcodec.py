@@ -43,6 +43,10 @@ class FloatCodec(Codec):
 
     exact_pixels = False
 
+    @abstractmethod
+    def use_kernel(self, kernel: int) -> None:
+        """Of the layers in C, for comparisons of one with another (`hyperprior/packing.py`)."""
+
     def __init__(self, bundle: Bundle, options: SessionOptions, sessions: Sessions) -> None:
         self.bundle, self.sessions = bundle, sessions
         self.refused: tuple[Refusal, ...] = ()

@@ -106,7 +106,7 @@ class CoarseToFineCodec(FloatCodec):
         graphs = [name for name, _ in bundle.graphs if name not in absent]
         super().__init__(bundle, options, FloatSessions(bundle, options, graphs))
         # By their graph; a stopwatch may stand in their place.
-        self.native: dict[str, Callable[[Ints], tuple[Ints, Bytes, Ints]]] = {}
+        self.native: dict[str, Callable[..., Any]] = {}
         self._levels: dict[str, Level] = {}
         if native:
             self._levels = {g: _open_level(bundle, g, z, self._workers) for g, z in sides.items()}
@@ -114,6 +114,7 @@ class CoarseToFineCodec(FloatCodec):
         self.exact_pixels, self._synthesis = integer, None
         if integer:
             self._synthesis = IntegerSynthesis(bundle.arrays, self._features(), self._workers)
+            self.native["g_s"] = self._synthesis
         self.prior = Prior(bundle.arrays["bins"], int(bundle.manifest["fraction"]))
         self._tables, self._top = self.tables_of(), self.tables_of("top_")
 
@@ -159,7 +160,8 @@ class CoarseToFineCodec(FloatCodec):
         """h, index of the scale, and mean of the level below; h is int16, or float32 from a graph.
         graph: side2 for z1, side3 for z2."""
         if graph in self.native:
-            return self.native[graph](z)
+            made: tuple[Ints, Bytes, Ints] = self.native[graph](z)
+            return made
         out = self.sessions.run(graph, {"z": z.astype(np.float32)})
         # A graph from outside might give anything.
         index, mean = out["index"].clip(0, TABLES - 1), out["mean"].clip(-LARGEST, LARGEST)
@@ -237,9 +239,9 @@ class CoarseToFineCodec(FloatCodec):
         return shown
 
     def _integer_picture(self, latents: Decoded) -> Frame:
-        assert self._synthesis is not None
         features = [latents.h2] + ([] if latents.h1 is None else [moved(latents.h1)])
-        return self._synthesis(latents.latents.z3, np.concatenate(features, 2))
+        pixels: Frame = self.native["g_s"](latents.latents.z3, np.concatenate(features, 2))
+        return pixels
 
     def _float_picture(self, latents: Decoded) -> Frame:
         feed = {"z3": latents.latents.z3, "h2": latents.h2}
