@@ -236,6 +236,28 @@ def test_threads_share_the_rows(threads: int, monkeypatch: pytest.MonkeyPatch) -
         assert np.array_equal(one(x), many(x))
 
 
+@pytest.mark.parametrize("saving", [False, True])
+def test_ranges_of_rows_are_those_of_the_whole(saving: bool) -> None:
+    for taps, geometry in (
+        ((3, 3), {"padding": 1}),
+        ((2, 3), {"padding": (0, 1, 2, 0)}),
+        ((5, 5), {"transposed": True, "stride": 2, "padding": 2, "output_padding": 1}),
+        ((1, 1), {}),
+        ((3, 3), {"padding": 5}),
+    ):
+        parts, magnitude = near_the_bounds((17, *taps, 5))
+        more: dict[str, Any] = {**geometry, "magnitude": magnitude if saving else None}
+        convolution, x = Convolution(**parts, **more), extremes(magnitude, 9, 6)
+        whole = convolution(x)
+        step = geometry.get("stride", 1)
+        for begin in range(0, len(whole), step):
+            for end in range(begin + 1, len(whole) + 1):
+                assert np.array_equal(convolution(x, rows=(begin, end)), whole[begin:end])
+        for wrong in ((0, len(whole) + 1), (2, 2), (-2, 2), *([(1, 2)] if step == 2 else [])):
+            with pytest.raises(ValueError, match="rows"):
+                convolution(x, rows=wrong)
+
+
 def test_inputs_that_are_no_contiguous_int16_array() -> None:
     parts, x = layer((4, 1, 1, 4)), pixels(6, 8, 4)
     convolution = Convolution(**parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -101,16 +101,22 @@ class Convolution:
             raise ValueError(f"an input of {height} x {width} is too small for the kernel")
         return rows, columns, self.outputs
 
-    def __call__(self, x: Ints, crop: tuple[int, int] | None = None) -> NDArray[Any]:
+    def __call__(
+        self, x: Ints, crop: tuple[int, int] | None = None, rows: tuple[int, int] | None = None
+    ) -> NDArray[Any]:
         """x: (h, w, I) int16 -> (h', w', O) int16, or int32 where those are too few bits for low
-        and high. crop: how many of its rows and columns are wanted, at most. Raises ValueError."""
+        and high. crop: how many of its rows and columns are wanted, at most. rows: a range of them,
+        whose begin is a multiple of the stride. Raises ValueError."""
         if x.ndim != 3 or x.shape[2] != self.inputs or x.dtype != np.int16:
             raise ValueError(f"input {x.dtype} of shape {x.shape}, {self.inputs} channels wanted")
-        rows, columns, _ = self.output_shape(x.shape[0], x.shape[1])
+        height, width, _ = self.output_shape(x.shape[0], x.shape[1])
         if crop is not None:
-            rows, columns = min(rows, crop[0]), min(columns, crop[1])
-        out = np.empty((rows, columns, self.outputs), self._scaling.dtype)
-        padded, corner = self._padded(x, out.shape)
+            height, width = min(height, crop[0]), min(width, crop[1])
+        begin, end = rows or (0, height)
+        if not 0 <= begin < end <= height or begin % self._stride:
+            raise ValueError(f"rows {begin} to {end} of {height}")
+        out = np.empty((end - begin, width, self.outputs), self._scaling.dtype)
+        padded, corner = self._padded(x, begin // self._stride, out.shape)
         work = out.size * self._weight[0].size // self._stride**2
         count = max(1, min(self._workers.count, work // LEAST_WORK))
         self._workers.run(
@@ -118,19 +124,24 @@ class Convolution:
         )
         return out
 
-    def _padded(self, x: Ints, shape: tuple[int, ...]) -> tuple[Ints, tuple[int, int]]:
-        """With all that windows see, zeros around, and an even number of channels; and where its
-        corner is from x's."""
+    def _padded(self, x: Ints, begin: int, shape: tuple[int, ...]) -> tuple[Ints, tuple[int, int]]:
+        """All that outputs of this shape see, from row stride * begin on, with zeros where there is
+        no input, and an even number of channels; and where in it row `begin` and column 0 of the
+        input are."""
         # Two outputs are made at a time where multiplications are saved.
         multiple = 2 if any(phase.packed.products for phase in self._phases) else 1
-        rows, columns = (
-            axis.edges(inputs, outputs, multiple)
-            for axis, inputs, outputs in zip(self._axes, x.shape, shape, strict=False)
+        seen = (
+            self._axes[0].seen(begin, shape[0], multiple),
+            self._axes[1].seen(0, shape[1], multiple),
+            (0, self.inputs + self.inputs % 2),
         )
-        edges = (rows, columns, (0, self.inputs % 2))
-        if any(sum(edge) for edge in edges):
-            x = _with_zeros(x, edges)
-        return np.ascontiguousarray(x), (rows[0], columns[0])
+        inside = [
+            (min(max(0, a), n), min(max(0, b), n)) for (a, b), n in zip(seen, x.shape, strict=True)
+        ]
+        part = x[tuple(slice(*ends) for ends in inside)]
+        if tuple(b - a for a, b in seen) != part.shape:
+            part = _with_zeros(part, seen, inside)
+        return np.ascontiguousarray(part), (begin - seen[0][0], -seen[1][0])
 
     def _share(
         self, x: Ints, corner: tuple[int, int], out: NDArray[Any], number: int, count: int
@@ -180,7 +191,11 @@ def _axes(
     )
 
 
-def _with_zeros(x: Ints, edges: tuple[tuple[int, int], ...]) -> Ints:
-    wide = np.zeros([n + sum(edge) for n, edge in zip(x.shape, edges, strict=True)], np.int16)
-    wide[tuple(slice(edge[0], edge[0] + n) for n, edge in zip(x.shape, edges, strict=True))] = x
+def _with_zeros(
+    part: Ints, wanted: Sequence[tuple[int, int]], given: Sequence[tuple[int, int]]
+) -> Ints:
+    """part: what is in the ranges `given` of the axes -> what is in the ranges `wanted`."""
+    wide = np.zeros([b - a for a, b in wanted], np.int16)
+    places = zip(given, wanted, strict=True)
+    wide[tuple(slice(a - first, b - first) for (a, b), (first, _) in places)] = part
     return wide

@@ -25,8 +25,8 @@ _UP: Final = {"transposed": True, "stride": 2, "padding": 2, "output_padding": 1
 PIXELS: Final = 12
 """Three colours of the four pixels of a position."""
 LATENT_LARGEST: Final = 32767
-HALF_ROWS: Final = 64
-"""Rows at half resolution that the last layers work on at once."""
+HALF_ROWS: Final = 16
+"""Rows at half resolution that the last layers work on at once; even."""
 
 
 def synthesis_forms() -> dict[str, tuple[str, int]]:
@@ -68,18 +68,24 @@ class IntegerSynthesis:
             out = np.empty_like(x)
             gdn(x, out)
             x = out
-        x = self._ups[-1](x)
-        rows, columns = x.shape[:2]
-        pixels = np.empty((rows, 2, columns, 2, 3), np.uint8)
-        for top in range(0, rows, HALF_ROWS):
-            self._band(x, top, min(rows, top + HALF_ROWS), pixels)
-        return pixels.reshape(2 * rows, 2 * columns, 3)
+        return self._half(x)
 
-    def _band(self, x: Ints, top: int, bottom: int, pixels: Frame) -> None:
-        """The last GDN and the pixels of some rows at half resolution."""
-        first, last = max(0, top - 1), min(len(x), bottom + 1)
-        out = np.empty_like(x[first:last])
-        self._gdns[-1](x[first:last], out)
-        made = self._pixels(out)[top - first : bottom - first]
-        blocks = made.reshape(len(made), x.shape[1], 2, 2, 3)
-        pixels[top:bottom] = blocks.transpose(0, 2, 1, 3, 4)
+    def _half(self, x: Ints) -> Frame:
+        """The last up-sampling, its GDN and the pixels, some rows at a time: all of half resolution
+        would be hundreds of megabytes that go through no cache."""
+        up, gdn = self._ups[-1], self._gdns[-1]
+        rows, columns, channels = up.output_shape(x.shape[0], x.shape[1])
+        pixels = np.empty((rows, 2, columns, 2, 3), np.uint8)
+        kept = np.empty((HALF_ROWS + 2, columns, channels), np.int16)
+        before = 0  # rows that stay from the step before, since pixels see them, too
+        for begin in range(0, rows, HALF_ROWS):
+            end = min(rows, begin + HALF_ROWS)
+            window = kept[: before + end - begin]
+            gdn(up(x, rows=(begin, end)), window[before:])
+            made = self._pixels(window).reshape(len(window), columns, 2, 2, 3)
+            # The outermost rows have seen no neighbours, unless there are none.
+            first, last = before // 2, len(window) - (end < rows)
+            top = begin - before
+            pixels[top + first : top + last] = made[first:last].transpose(0, 2, 1, 3, 4)
+            kept[:2], before = window[-2:], 2
+        return pixels.reshape(2 * rows, 2 * columns, 3)

@@ -64,9 +64,9 @@ class Axis:
         back = slice(taps[-1], least - 1 if least else None, -self.stride)
         return Part(first, back, begin, begin + len(taps))
 
-    def edges(self, inputs: int, outputs: int, multiple: int) -> tuple[int, int]:
-        """Zeros that are needed before and behind the inputs for so many outputs, of which each
-        part makes `multiple` at a time."""
-        parts = [(p, p.count(outputs, self.stride)) for p in self.parts()]
-        seen = [p.end - 1 + -(-count // multiple) * multiple for p, count in parts if count]
-        return max(0, *(-p.begin for p, _ in parts)), max(0, *(end - inputs for end in seen))
+    def seen(self, begin: int, outputs: int, multiple: int) -> tuple[int, int]:
+        """Which inputs so many outputs see, from number stride * begin on, where each part makes
+        `multiple` at a time: from the first to before the second; zeros are where there is none."""
+        made = [(part, part.count(outputs, self.stride)) for part in self.parts()]
+        ends = [begin + part.end - 1 + -(-n // multiple) * multiple for part, n in made if n]
+        return begin + min(part.begin for part, _ in made), max(ends)

@@ -89,23 +89,38 @@ C3D_INLINE void c3d_gather_line(size_t size, const uint32_t *restrict m, size_t 
         }
 }
 
+/* LANES outputs from number o on; rows, columns: constants. */
+C3D_INLINE void c3d_gather_lanes(const size_t rows, const size_t columns, size_t place, size_t o,
+                                 int32_t made[][PLACES][BLOCK], int32_t sums[4][BLOCK])
+{
+    const size_t step = PLACES * BLOCK;
+    /* Exact: the bits that fall off are zero. Compilers shift signed numbers arithmetically. */
+    const int shift = (rows == SIDE) + (columns == SIDE);
+    uint32_t t[2][SIDE][LANES], y[4][LANES];
+    for (size_t c = 0; c < columns; c++)
+        c3d_gather_line(rows, (const uint32_t *)&made[c][place][o], columns * step, t[0][c],
+                        t[1][c]);
+    for (size_t r = 0; r < 2; r++)
+        c3d_gather_line(columns, t[r][0], LANES, y[2 * r], y[2 * r + 1]);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t l = 0; l < LANES; l++)
+            sums[i][o + l] = (int32_t)y[i][l] >> shift;
+}
+
 /* Sums of the four outputs of a tile, by rows. made: products, of which this is number `place`. */
 C3D_INLINE void c3d_winograd_gather(const c3d_winograd_shape *shape, size_t place, size_t groups,
                                     int32_t made[][PLACES][BLOCK], int32_t sums[4][BLOCK])
 {
-    const size_t step = PLACES * BLOCK;
-    /* Exact: the bits that fall off are zero. Compilers shift signed numbers arithmetically. */
-    const int shift = (shape->rows == SIDE) + (shape->columns == SIDE);
+    const int tall = shape->rows == SIDE, wide = shape->columns == SIDE;
     for (size_t o = 0; o < groups * LANES; o += LANES) {
-        uint32_t t[2][SIDE][LANES], y[4][LANES];
-        for (size_t c = 0; c < shape->columns; c++)
-            c3d_gather_line(shape->rows, (const uint32_t *)&made[c][place][o],
-                            shape->columns * step, t[0][c], t[1][c]);
-        for (size_t r = 0; r < 2; r++)
-            c3d_gather_line(shape->columns, t[r][0], LANES, y[2 * r], y[2 * r + 1]);
-        for (size_t i = 0; i < 4; i++)
-            for (size_t l = 0; l < LANES; l++)
-                sums[i][o + l] = (int32_t)y[i][l] >> shift;
+        if (tall && wide)
+            c3d_gather_lanes(SIDE, SIDE, place, o, made, sums);
+        else if (tall)
+            c3d_gather_lanes(SIDE, SIDE - 1, place, o, made, sums);
+        else if (wide)
+            c3d_gather_lanes(SIDE - 1, SIDE, place, o, made, sums);
+        else
+            c3d_gather_lanes(SIDE - 1, SIDE - 1, place, o, made, sums);
     }
 }
 
