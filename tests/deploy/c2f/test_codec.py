@@ -22,7 +22,7 @@ from c3d_export.models.c2f.network import Latents
 from c3d_export.runtime.c2f import codec as codec_module
 from c3d_export.runtime.c2f.codec import C2FLatents, CoarseToFineCodec
 from c3d_export.runtime.sessions import SessionOptions
-from c3d_export.runtime.stream import parse_stream
+from c3d_export.runtime.stream import pack_stream, parse_stream
 
 from ..hyperprior.conftest import picture
 from .bundles import ONE_THREAD, Made
@@ -240,6 +240,26 @@ def test_latents_that_no_encoder_writes_are_errors(made: Made) -> None:
         z[0, 0, 0] = made.bundle.arrays[f"{name}_high"][0] + 1
         with pytest.raises(LatentsChecksumError, match="out of range"):
             codec.decode(codec.stream_of(latents, 48, 64))
+
+
+def test_payloads_that_go_on_are_errors(made: Made) -> None:
+    """All sums of the stream hold, and the latents decode; yet no encoder writes so."""
+    codec = made.codec
+    stream = parse_stream(codec.encode(picture(48, 64)))
+    for more in (b"", b"\0\0", bytes(64)):
+        data = pack_stream(
+            quality=1,
+            width=64,
+            height=48,
+            codec_id=codec.id,
+            slices=[part + more for part in stream.slices],
+            latents_crc=stream.header.latents_crc,
+        )
+        if more:
+            with pytest.raises(LatentsChecksumError, match="does not decode"):
+                codec.decode(data)
+        else:
+            assert codec.decode(data).shape == (48, 64, 3)
 
 
 def test_streams_of_another_bundle_are_foreign(made: Made, repack: Any) -> None:

@@ -76,7 +76,11 @@ def _filled(value: float) -> Callable[[Array], Array]:
 ARRAYS: dict[str, tuple[str, Callable[[Array], Array | None]]] = {
     "bins missing": ("bins", lambda a: None),
     "bins of 63 scales": ("bins", lambda a: a[:-1]),
-    "a scale without a table": ("bins", lambda a: np.where(np.arange(64) == 5, 0, a)),
+    "a table too many": ("bins", lambda a: np.where(np.arange(64) == 5, a - 1, a)),
+    "a scale without a table": (
+        "bins",
+        lambda a: np.where(np.arange(64) == 5, 0, np.where(np.arange(64) == 4, a + a[5], a)),
+    ),
     "more tables than shapes": ("bins", lambda a: np.where(np.arange(64) == 5, a + 1, a)),
     "bins of 16 bits": ("bins", lambda a: a.astype("<u2")),
     "shapes of three columns": ("shapes", lambda a: a[:, :3]),
