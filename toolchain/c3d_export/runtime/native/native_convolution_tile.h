@@ -88,12 +88,15 @@ C3D_INLINE void c3d_finish_sums(const c3d_scaling *scaling, size_t count, const 
         c3d_scale_sums(scaling, first, sums + first, made);
         for (size_t o = 0; o < LANES; o++)
             cut[o] = (int16_t)made[o];
-        if (wide)
+        /* A constant size is one vector. */
+        if (here < LANES && wide)
             memcpy(wide + first, made, here * sizeof *wide);
-        else if (here == LANES)
-            memcpy(narrow + first, cut, sizeof cut);
-        else
+        else if (here < LANES)
             memcpy(narrow + first, cut, here * sizeof *narrow);
+        else if (wide)
+            memcpy(wide + first, made, sizeof made);
+        else
+            memcpy(narrow + first, cut, sizeof cut);
     }
 }
 
