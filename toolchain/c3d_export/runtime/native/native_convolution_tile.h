@@ -78,23 +78,35 @@ C3D_INLINE void c3d_scale_sums(const c3d_scaling *scaling, size_t first,
     }
 }
 
+/* The last outputs, fewer than LANES. */
+C3D_INLINE void c3d_finish_rest(const c3d_scaling *scaling, size_t first, size_t count,
+                                const int32_t *sums, int16_t *narrow, int32_t *wide)
+{
+    int32_t made[LANES];
+    c3d_scale_sums(scaling, first, sums + first, made);
+    for (size_t o = 0; o < count; o++)
+        if (wide)
+            wide[first + o] = made[o];
+        else
+            narrow[first + o] = (int16_t)made[o];
+}
+
 C3D_INLINE void c3d_finish_sums(const c3d_scaling *scaling, size_t count, const int32_t *sums,
                                 int16_t *narrow, int32_t *wide)
 {
-    for (size_t first = 0; first < count; first += LANES) {
-        const size_t here = count - first < LANES ? count - first : LANES;
-        int32_t made[LANES];
-        int16_t cut[LANES];
-        c3d_scale_sums(scaling, first, sums + first, made);
-        for (size_t o = 0; o < LANES; o++)
-            cut[o] = (int16_t)made[o];
-        if (wide)
-            memcpy(wide + first, made, here * sizeof *wide);
-        else if (here == LANES)
-            memcpy(narrow + first, cut, sizeof cut);
-        else
-            memcpy(narrow + first, cut, here * sizeof *narrow);
-    }
+    size_t first = 0;
+    if (wide)
+        for (; first + LANES <= count; first += LANES)
+            c3d_scale_sums(scaling, first, sums + first, wide + first);
+    else
+        for (; first + LANES <= count; first += LANES) {
+            int32_t made[LANES];
+            c3d_scale_sums(scaling, first, sums + first, made);
+            for (size_t o = 0; o < LANES; o++)
+                narrow[first + o] = (int16_t)made[o];
+        }
+    if (first < count)
+        c3d_finish_rest(scaling, first, count - first, sums, narrow, wide);
 }
 
 static inline c3d_scaling c3d_scaling_from(const c3d_convolution_layer *layer, size_t first)
