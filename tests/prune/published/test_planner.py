@@ -83,12 +83,12 @@ def planner(network: Network) -> Planner:
 
 def test_a_ratio_of_the_multiplications(network: Network, planner: Planner) -> None:
     plan = planner.by_ratio(0.3)
-    assert 0.3 <= plan.ratio < 0.45
+    assert 0.3 <= plan.ratio < 0.36
     assert widths_of(plan.after) == plan.then
     kept = [name for name in plan.now if name.endswith("latents") or name == "hyper"]
     assert kept
     assert all(plan.then[name] == plan.now[name] for name in kept)
-    assert all(w % 16 == 0 or w == plan.now[name] for name, w in plan.then.items())
+    assert all(w % 8 == 0 or w == plan.now[name] for name, w in plan.then.items())
     pruned, _ = prune_network(network, plan.then, planner.importance)
     assert pruned.spec == plan.after
     assert planner.by_ratio(0.0).then == plan.now
@@ -97,7 +97,7 @@ def test_a_ratio_of_the_multiplications(network: Network, planner: Planner) -> N
 def test_a_number_of_multiplications(planner: Planner) -> None:
     full = planner.cost.total(planner.now)
     plan = planner.by_macs(0.8 * full)
-    assert 0.6 * full < sum(plan.macs_then.values()) <= 0.8 * full
+    assert 0.7 * full < sum(plan.macs_then.values()) <= 0.8 * full
 
 
 def test_a_share_of_all_widths(planner: Planner) -> None:

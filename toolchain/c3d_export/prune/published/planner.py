@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ...core.errors import OptionError
 from ...models.families import Network, Spec
 from ..importance import Importance
-from ..search import STEP, slim
+from ..search import slim
 from .cost import Cost, cost_of, of_ways
 from .families import topology_of
 from .groups import groups_of
+
+STEP: Final = 8
+"""Widths become multiples of it: what float kernels take at once on AVX2. In steps of 16, as the
+integer kernels of the own family want them, narrow networks lose more (docs/published-models.md)."""
 
 
 @dataclass(frozen=True)
