@@ -75,7 +75,7 @@ def test_rows_of_bands_and_threads_are_of_no_account(
     wanted = family_codec(bundle, EXACT)
     stream = wanted.encode(frame)
     shown = wanted.decode(stream)
-    for rows in (7, 16):
+    for rows in (6, 16):
         for module in (c2f_synthesis, mbt_synthesis):
             monkeypatch.setattr(module, "HALF_ROWS", rows)
         for threads in (1, 3):
