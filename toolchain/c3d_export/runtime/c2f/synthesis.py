@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -33,11 +31,8 @@ _GEOMETRY: Final[dict[str, dict[str, Any]]] = {
 }
 _KERNELS: Final = {**dict.fromkeys((*UPS, *SIDES, "up4"), 5), **dict.fromkeys((*BLOCKS, "tail"), 3)}
 HALF_ROWS: Final = 96
-"""Rows at half resolution that the last layers work on at once, at most: all of them would be
-hundreds of megabytes that go through no cache."""
-HALO: Final = 6
-"""Rows beyond a band that its pixels see, an even number: 3 by the residual block, 2 by the last
-layers."""
+"""Rows at half resolution that the last layers work on at once: what they hold stays in caches."""
+HALO: Final = 5
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -55,15 +50,12 @@ class IntegerSynthesis:
         """features: (n,) the largest |h2| and, of four channels that become one, |h1|. Raises
         BundleMemberError or BundleGraphError for arrays that do not fit together."""
         self._layers: dict[str, Convolution] = {}
-        self._workers, self._gdns = workers, []
-        whole, alone = ArrayLayers(arrays, workers), ArrayLayers(arrays, Workers(1))
-        self._made = dict.fromkeys((*UPS[:-1], *SIDES[:-1], *GDNS[:-1]), whole)
-        self._made |= dict.fromkeys((UPS[-1], SIDES[-1], GDNS[-1], *BLOCKS, *ENDS), alone)
+        self._gdns, self._made = [], ArrayLayers(arrays, workers)
         self._low, self._high = (arrays[f"synthesis_z3_{end}"] for end in ("low", "high"))
         inputs = np.maximum(-self._low.astype(np.int64), self._high)
         try:
             for up, name in zip(UPS, GDNS, strict=True):
-                gdn, inputs = self._made[name].gdn(name, self._add(up, inputs))
+                gdn, inputs = self._made.gdn(name, self._add(up, inputs))
                 self._gdns.append(gdn)
             for name in SIDES:
                 features = self._add(name, features)
@@ -84,8 +76,7 @@ class IntegerSynthesis:
 
     def _add(self, name: str, inputs: Magnitudes) -> Magnitudes:
         size, geometry = _KERNELS.get(name, 1), _GEOMETRY.get(name, {})
-        made = self._made[name].convolution(name, inputs, size, **geometry)
-        self._layers[name], outputs = made
+        self._layers[name], outputs = self._made.convolution(name, inputs, size, **geometry)
         return outputs
 
     def use_kernel(self, kernel: int = FASTEST) -> None:
@@ -102,33 +93,26 @@ class IntegerSynthesis:
             out = np.empty_like(y)
             gdn(y, out)
             y = out
-        side = features
-        for name in SIDES[:-1]:
+        y, side = self._up(UPS[-1], y), features
+        for name in SIDES:
             side = self._up(name, side)
-        rows, columns = 2 * y.shape[0], 2 * y.shape[1]
-        pixels = np.empty((2 * rows, 2 * columns, 3), np.uint8)
-        # Whole turns of the threads, each with bands of its own.
-        turns = -(-rows // (HALF_ROWS * self._workers.count))
-        count = min(turns * self._workers.count, rows // 2)
-        edges = [rows // 2 * n // count * 2 for n in range(count + 1)]
-        jobs = [partial(self._band, y, side, band, pixels) for band in pairwise(edges)]
-        self._workers.run(jobs)
+        rows = len(y)
+        pixels = np.empty((2 * rows, 2 * y.shape[1], 3), np.uint8)
+        for top in range(0, rows, HALF_ROWS):
+            self._band(y, side, (top, min(rows, top + HALF_ROWS)), pixels)
         return pixels
 
-    def _up(self, name: str, x: Ints, rows: tuple[int, int] | None = None) -> Ints:
-        """All or some rows; the row and the column at the end are padding."""
-        crop = (2 * x.shape[0], 2 * x.shape[1])
-        out: Ints = self._layers[name](x, crop=crop, rows=rows)
+    def _up(self, name: str, x: Ints) -> Ints:
+        """The row and the column at the end are padding."""
+        out: Ints = self._layers[name](x, crop=(2 * x.shape[0], 2 * x.shape[1]))
         return out
 
     def _band(self, y: Ints, side: Ints, rows: tuple[int, int], pixels: Frame) -> None:
-        """Pixels of some rows at half resolution; y, side: at a quarter."""
-        first, last = max(0, rows[0] - HALO), min(2 * len(y), rows[1] + HALO)
-        right = self._up(SIDES[-1], side, (first, last))
-        left = self._up(UPS[-1], y, (first, last))
-        trunk = np.empty((*left.shape[:2], self._half + right.shape[2]), np.int16)
-        trunk[:, :, self._half :] = right
-        self._gdns[-1](left, trunk)
+        """Pixels of some rows at half resolution."""
+        first, last = max(0, rows[0] - HALO), min(len(y), rows[1] + HALO)
+        trunk = np.empty((last - first, y.shape[1], self._half + side.shape[2]), np.int16)
+        trunk[:, :, self._half :] = side[first:last]
+        self._gdns[-1](y[first:last], trunk)
         x: Ints = trunk
         for name in BLOCKS:
             x = self._layers[name](x)
