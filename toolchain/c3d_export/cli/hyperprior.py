@@ -44,15 +44,16 @@ def bundle_imported(
     from ..runtime.bundle import parse_bundle
     from ..runtime.families import flavours_of, open_family
     from ..runtime.sessions import SessionOptions
-    from ..train.service import make_folder
+    from ..train.service import lineage, make_folder
 
     saved = load(source)
     few = frames[:: max(1, -(-len(frames) // MAX_CALIBRATION_FRAMES))]
     note(f"integers and tables from {len(few)} frames")
-    kept = {
-        key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state
-    }
-    provenance = Provenance(name, game or "", licence, {"stages": [kept]})
+    stages = [
+        {key: state[key] for key in ("name", "stage", "source", "steps") if key in state}
+        for state in lineage(saved.state)
+    ]
+    provenance = Provenance(name, game or "", licence, {"stages": stages})
     data = make_bundle(saved.network, few, provenance, integer_synthesis=integer_synthesis)
     bundle = parse_bundle(data)
     for flavour in flavours_of(bundle, "cpu"):
