@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import tokenize
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ..core import jsonio
 from ..core.digest import codec_id, sha256_bytes
 from ..core.errors import (
+    BundleFormatError,
     BundleHashError,
     BundleManifestError,
     BundleMemberError,
@@ -25,6 +27,8 @@ from ..core.errors import (
 from ..core.limits import MAX_BUNDLE_BYTES
 from .archive import unpack_archive
 from .graphcheck import check_graph
+from .signatures import MEMBER as SIGNATURES
+from .signatures import UNSIGNED, Seal, parse_signatures
 
 FORMAT: Final = "c3d-export bundle"
 VERSION: Final = 5
@@ -78,13 +82,15 @@ class Bundle:
     """A verified bundle.
 
     id: first 8 bytes of the manifest's SHA-256. manifest: its JSON. arrays: by name, read-only.
-    graphs: (graph, flavour) -> a complete serialised ONNX model.
+    graphs: (graph, flavour) -> a complete serialised ONNX model. seal: what its signatures are
+    over and what they are; verified is none of them (`policy.py` does that).
     """
 
     id: bytes
     manifest: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
     graphs: Mapping[tuple[str, str], bytes]
+    seal: Seal = UNSIGNED
 
     @property
     def name(self) -> str:
@@ -119,30 +125,51 @@ class Bundle:
 
 def read_bundle(path: str | Path) -> Bundle:
     """Raises MissingInputError, or a leaf of BundleError."""
+    return parse_bundle(read_file(path))
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large."""
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MAX_BUNDLE_BYTES + 1)
+            # A sparse file of terabytes is refused before memory is taken for it.
+            large = os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES
+            data = b"" if large else file.read(MAX_BUNDLE_BYTES + 1)
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MissingInputError(f"no bundle at {path}: {reason}") from error
-    return parse_bundle(data)
+    if large:
+        raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
+    return data
 
 
 def parse_bundle(data: bytes) -> Bundle:
-    """Checks the container, the manifest, every member's size and hash, arrays, then graphs."""
-    members = unpack_archive(data)
-    manifest_bytes = members.pop(MANIFEST, None)
+    """Checks the container, then as `bundle_of_members`."""
+    return bundle_of_members(unpack_archive(data))
+
+
+def bundle_of_members(members: Mapping[str, bytes]) -> Bundle:
+    """Checks the manifest, the form of the signatures, every member's size and hash, arrays, then
+    graphs. members: all of a bundle by name, the manifest among them. Raises a leaf of BundleError.
+    """
+    listed = dict(members)
+    manifest_bytes, signed = listed.pop(MANIFEST, None), listed.pop(SIGNATURES, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
     manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
-    _check_members(manifest, members)
+    seal = Seal(manifest_bytes, () if signed is None else parse_signatures(signed))
+    _check_members(manifest, listed)
+    return replace(_described(codec_id(manifest_bytes), manifest, listed), seal=seal)
+
+
+def _described(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
     if "family" in manifest:
         from .families import bundle_of
 
-        return bundle_of(codec_id(manifest_bytes), manifest, members)
+        return bundle_of(codec, manifest, members)
     arrays = {name: read_array(members, name, *form) for name, form in _forms(members).items()}
-    bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
+    bundle = Bundle(codec, manifest, arrays, _graphs(members))
     _check_shapes(bundle)
     return bundle
 
