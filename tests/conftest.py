@@ -34,7 +34,7 @@ Repack = Callable[..., bytes]
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the host or its user trusts has no say in the tests, nor in processes that they start."""
+    """What the host or its user trusts has no say in the tests and what they start."""
     path = tmp_path_factory.mktemp("policy") / "policy.toml"
     path.write_text("require_signature = false\n")
     before = os.environ.get("C3D_POLICY")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .keys import signed_with
 from .lookup import published_file
 from .output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..deploy.floatreport import ExactnessReport
+    from ..deploy.signing import SigningKey
     from ..runtime.bundle import Bundle
     from ..runtime.images import Frame
 
@@ -34,9 +36,11 @@ def bundle_imported(
     licence: str,
     frames: Sequence[Frame],
     integer_synthesis: bool,
+    key: SigningKey | None,
 ) -> dict[str, Any]:
-    """Writes the bundle after it opened and gave its known answers; what to say of it. Raises
-    OptionError where there are no frames: all of them could not be read."""
+    """Writes the bundle, signed where there is a key, after it opened and gave its known answers;
+    what to say of it. Raises OptionError where there are no frames: all of them could not be read.
+    """
     from ..core.atomic import write_bytes_atomic
     from ..deploy.bundle import Provenance
     from ..deploy.families import make_bundle
@@ -57,6 +61,7 @@ def bundle_imported(
     bundle = parse_bundle(data)
     for flavour in flavours_of(bundle, "cpu"):
         open_family(bundle, SessionOptions(flavour=flavour))
+    data = signed_with(key, data)
     make_folder(path.parent)
     write_bytes_atomic(path, data)
     size = {"bundle": str(path), "bytes": len(data)}

@@ -77,9 +77,10 @@ class Policy:
             found = ", ".join(signer.key for signer in signers)
             signed = f"has signatures of unknown keys only ({found})" if found else "is not signed"
             names = ", ".join(key.name for key in self.trusted)
+            wanted = f"the policy {self.source} wants" if self.source else "wanted is"
             raise UntrustedBundleError(
-                f"the bundle {signed}, and {self.origin} wants one of {names}; have it signed with"
-                " `c3d-export sign`, or trust its key there"
+                f"the bundle {signed}, and {wanted} a signature of {names}; have it signed with"
+                " `c3d-export sign`, or do not use it"
             )
         return signers
 
@@ -93,11 +94,6 @@ class Policy:
                 " key over this bundle; do not use it, and fetch it again from its maker"
             )
         return Signer(signature.key, trusted.name)
-
-    @property
-    def origin(self) -> str:
-        """What messages call it."""
-        return f"the policy {self.source}" if self.source else "this check"
 
 
 def host_policy(environment: Mapping[str, str] = os.environ) -> Policy:
