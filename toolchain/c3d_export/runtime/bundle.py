@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import stat
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -129,18 +130,26 @@ def read_bundle(path: str | Path) -> Bundle:
 
 
 def read_file(path: str | Path) -> bytes:
-    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large."""
+    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large.
+
+    Memory is taken for what is there, and nothing waits for a pipe that no one writes into.
+    """
     try:
-        with Path(path).open("rb") as file:
-            # A sparse file of terabytes is refused before memory is taken for it.
-            large = os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES
-            data = b"" if large else file.read(MAX_BUNDLE_BYTES + 1)
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            if status.st_size > MAX_BUNDLE_BYTES:
+                raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
+            # A byte more: a file that grows meanwhile is refused by its container.
+            return file.read(status.st_size + 1)
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MissingInputError(f"no bundle at {path}: {reason}") from error
-    if large:
-        raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
-    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def parse_bundle(data: bytes) -> Bundle:
