@@ -81,8 +81,9 @@ def _tree(folder: Path) -> dict[str, tuple[int, int]]:
 @pytest.fixture
 def refuse(host: Host) -> Refuse:
     """refuse(data or path, error, part of its message): the answer of a host that is asked to open
-    the bundle. It must be this leaf of errors (one of several, where it is zipfile that says no), with exit code 5 unless said, within 1 s of CPU and
-    256 MiB, before ONNX Runtime is loaded, with nothing written, started or read besides."""
+    the bundle. It must be this leaf of errors (one of several, where zipfile has the say), with
+    exit code 5 unless said, within 1 s of CPU and 256 MiB, before ONNX Runtime is loaded, with
+    nothing written, started or read besides."""
 
     def check(
         data: bytes | Path, error: Leaf | tuple[Leaf, ...], message: str, exit_code: int = 5

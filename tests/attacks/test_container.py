@@ -15,6 +15,7 @@ from c3d_export.core.errors import (
     BundleMemberError,
     MissingInputError,
 )
+from c3d_export.runtime.archive import pack_archive, unpack_archive
 
 from .conftest import Host, Refuse
 from .zips import GOOD, MEMBERS, Entry, Tail, archive, entries, good, with_member
@@ -78,7 +79,12 @@ def test_a_clash_of_case(refuse: Refuse) -> None:
 def test_a_folder_and_deeper_folders(refuse: Refuse) -> None:
     refuse(with_member(b"arrays/", b""), BundleMemberError, "forbidden name")
     refuse(with_member(b"a/b/c.bin"), BundleMemberError, "forbidden name")
-    refuse(with_member(b"a" * 60_000 + b".md"), BundleFormatError, "repacked")
+
+
+def test_long_names(refuse: Refuse) -> None:
+    assert len(unpack_archive(pack_archive({"a" * 97 + ".md": b""}))) == 1
+    refuse(with_member(b"a" * 98 + b".md"), BundleMemberError, "forbidden name")
+    refuse(with_member(b"a" * 60_000 + b".md"), BundleMemberError, "names that are too long")
 
 
 def test_a_member_twice(refuse: Refuse) -> None:
@@ -175,7 +181,7 @@ def test_a_second_bundle_behind_or_in_front(refuse: Refuse) -> None:
 
 
 def test_a_payload_in_the_comment(refuse: Refuse) -> None:
-    refuse(archive(entries(), Tail(comment=b"#!/bin/sh")), BundleFormatError, "repacked")
+    refuse(archive(entries(), Tail(comment=b"#!/bin/sh")), BundleFormatError, "does not end")
     inside = archive(entries(), Tail(comment=archive(entries())[:60_000]))
     refuse(inside, BundleFormatError, "")
 
@@ -230,9 +236,27 @@ def test_a_part_of_several_disks(refuse: Refuse) -> None:
     refuse(archive(entries({"card.md": good("card.md", disk=7)})), BundleFormatError, "")
 
 
-def test_sixty_thousand_members(refuse: Refuse) -> None:
-    many = [Entry(f"m{n}.bin".encode(), b"") for n in range(60_000)]
+def test_a_few_members_too_many(refuse: Refuse) -> None:
+    many = [Entry(f"m{n}.bin".encode(), b"") for n in range(257)]
     refuse(archive(many), BundleMemberError, "more than 256 members")
+
+
+def test_a_million_members_of_nothing(refuse: Refuse) -> None:
+    """A directory of 50 MB, which zipfile would make a gigabyte of objects of."""
+    part = Entry(b"m.bin", b"").central_part(0)
+    data = part * 1_000_000
+    end = struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, len(data), 0, 0)
+    refuse(data + b"PK\5\6" + end, BundleMemberError, "more than 256 members")
+
+
+def test_a_directory_of_64_bits(refuse: Refuse) -> None:
+    """The record that zipfile would believe, in front of one with harmless numbers."""
+    part = Entry(b"m.bin", b"").central_part(0)
+    data = part * 1_000_000
+    large = struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 10**6, 10**6, len(data), 0)
+    locator = b"PK\6\7" + struct.pack("<IQI", 0, len(data), 1)
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 51, 0, 0)
+    refuse(data + b"PK\6\6" + large + locator + end, BundleFormatError, "does not end")
 
 
 def test_truncated_at_the_ends_of_members(refuse: Refuse) -> None:

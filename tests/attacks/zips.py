@@ -78,7 +78,7 @@ class Tail:
 def archive(entries: Sequence[Entry], tail: Tail | None = None, gap: bytes = b"") -> bytes:
     """gap: bytes before the directory."""
     tail = tail or Tail()
-    body, directory, places = b"", b"", dict[bytes, int]()
+    body, directory, places = bytearray(), bytearray(), dict[bytes, int]()
     for entry in entries:
         place = len(body)
         if entry.shares is None:
@@ -93,7 +93,7 @@ def archive(entries: Sequence[Entry], tail: Tail | None = None, gap: bytes = b""
     end = struct.pack(
         "<HHHHIIH", tail.disk, tail.disk, count, count, len(directory), begin, len(tail.comment)
     )
-    return body + directory + b"PK\5\6" + end + tail.comment
+    return bytes(body + directory) + b"PK\5\6" + end + tail.comment
 
 
 def entries(changes: dict[str, Entry | None] | None = None) -> list[Entry]:

@@ -79,6 +79,7 @@ def archives() -> list[bytes]:
                 archive.writestr(info, parts[name])
         found.append(buffer.getvalue())
     names = ("Upper.bin", "a/b/c.bin", "../a.bin", "a.b.c", "noending", "a/.bin", "a b.bin")
+    found += [pack_archive({**parts, "n" * n + ".bin": b"x"}) for n in (97, 40_000)]
     found += [pack_archive({**parts, name: b"x"}) for name in names]
     found.append(pack_archive({**parts, **{f"m{i}.bin": b"" for i in range(257)}}))
     found.append(pack_archive({}))

@@ -33,6 +33,9 @@ MAX_MEMBER_BYTES: Final = 128 * MIB
 # Members of a bundle: graphs per flavour and rate point, tables and documents are some dozens.
 MAX_MEMBERS: Final = 256
 
+# The name of a member: ours have up to 40 characters.
+MAX_MEMBER_NAME: Final = 100
+
 # Signatures of a bundle: its maker, a reviewer, a distributor, and as many keys in the course of
 # being replaced. One takes 182 bytes in signatures.json.
 MAX_SIGNATURES: Final = 8
