@@ -277,6 +277,10 @@ def broken_signatures() -> list[bytes]:
     ]
 
 
+def _varint(value: int) -> bytes:
+    return bytes([value & 127 | 128, value >> 7]) if value > 127 else bytes([value])
+
+
 def graphs(repack: Repack) -> list[bytes]:
     """Graphs with flipped bits, cut, doubled, or in one another's place."""
     parts = unpack_archive(GOOD)
@@ -290,5 +294,11 @@ def graphs(repack: Repack) -> list[bytes]:
             found.append(repack(GOOD, {name: bytes(changed)}))
         for other in (b"", data[:-1], data * 2, b"1234ORTM" + data, data + b"\x08\x08"):
             found.append(repack(GOOD, {name: other}))
+    name = b"n" * 200  # of a node, field 3: of the graph, field 7, one node, field 1
+    node = b"\x1a\xc8\x01" + name + b"\x22\x05Shape\x0a\x01v\x12\x01s"
+    for long in (node, node.replace(name, b"n" * 120).replace(b"\xc8\x01", b"\x78")):
+        part = b"\x0a" + _varint(len(long)) + long
+        whole = parts["graphs/g_s.qlinear"] + b"\x3a" + _varint(len(part)) + part
+        found.append(repack(GOOD, {"graphs/g_s.qlinear": whole}))
     swapped = {"graphs/g_cp.qlinear": parts["graphs/g_ep.qlinear"]}
     return [*found, repack(GOOD, swapped)]

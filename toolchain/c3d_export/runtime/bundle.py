@@ -188,9 +188,14 @@ def _check_version(manifest: Any) -> None:
         raise BundleManifestError("the manifest is not that of a c3d-export bundle")
     if manifest.get("version") != VERSION:
         raise BundleVersionError(
-            f"the bundle has format version {manifest.get('version')}, this program reads"
+            f"the bundle has format version {_shown(manifest.get('version'))}, this program reads"
             f" {VERSION}; update c3d-export, or bundle the network again if the file is older"
         )
+
+
+def _shown(value: object) -> str:
+    """What a manifest claims, fit for a message."""
+    return str(value)[:40]
 
 
 def _check_members(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
@@ -220,7 +225,8 @@ def read_array(members: Mapping[str, bytes], name: str, kind: str, rank: int) ->
     # Before any memory is taken: a header of a few bytes can claim terabytes, or a pickle.
     form = (version, dtype.str, len(shape), fortran)
     fits = math.prod(shape) * dtype.itemsize == len(data) - file.tell()
-    if form != ((1, 0), kind, rank, False) or min(shape) < 1 or not fits:
+    whole = all(type(n) is int and n > 0 for n in shape)  # numpy lets True pass
+    if form != ((1, 0), kind, rank, False) or not whole or not fits:
         raise BundleMemberError(f"array {name} has a wrong type or shape")
     # A view of bytes is read-only.
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
