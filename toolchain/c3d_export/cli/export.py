@@ -144,7 +144,7 @@ def bundle(
     origin, source = find_network(workspace, size, game)
     note(f"from {origin}, tables from {len(frames)} frames")
     learnt = find_overlay(workspace, game) if overlay_bytes and game else None
-    provenance = _provenance(name, game, licence, source)
+    provenance = _provenance(name, game, licence, source, frames)
     data = make_bundle(source, provenance, frames, learnt, overlay_bytes)
     data = _write_checked(path, data, key)
     _tell(
@@ -224,12 +224,14 @@ def calibration_frames(workspace: Workspace, game: str | None) -> list[Frame]:
     return frames
 
 
-def _provenance(name: str, game: str | None, licence: str, source: SavedModel) -> Provenance:
-    from ..deploy.bundle import Provenance
+def _provenance(
+    name: str, game: str | None, licence: str, source: SavedModel, frames: list[Frame]
+) -> Provenance:
+    from ..deploy.provenance import Provenance, frames_record
     from ..train.service import lineage
 
     stages = [_brief(state) for state in lineage(source.state)]
-    return Provenance(name, game or "", licence, {"stages": stages})
+    return Provenance(name, game or "", licence, {"stages": stages}, frames_record(frames))
 
 
 def _brief(state: dict[str, Any]) -> dict[str, Any]:

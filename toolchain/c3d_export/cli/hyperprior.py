@@ -42,8 +42,8 @@ def bundle_imported(
     what to say of it. Raises OptionError where there are no frames: all of them could not be read.
     """
     from ..core.atomic import write_bytes_atomic
-    from ..deploy.bundle import Provenance
     from ..deploy.families import make_bundle
+    from ..deploy.provenance import Provenance, frames_record
     from ..models.saving import load
     from ..runtime.bundle import parse_bundle
     from ..runtime.families import flavours_of, open_family
@@ -56,7 +56,7 @@ def bundle_imported(
     kept = {
         key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state
     }
-    provenance = Provenance(name, game or "", licence, {"stages": [kept]})
+    provenance = Provenance(name, game or "", licence, {"stages": [kept]}, frames_record(few))
     data = make_bundle(saved.network, few, provenance, integer_synthesis=integer_synthesis)
     bundle = parse_bundle(data)
     for flavour in flavours_of(bundle, "cpu"):

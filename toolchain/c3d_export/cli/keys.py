@@ -162,6 +162,7 @@ def describe(bundle: Bundle, policy: Policy, signers: tuple[Signer, ...]) -> dic
         "manifest_sha256": sha256_bytes(bundle.seal.manifest),
         "version": bundle.manifest["version"],
         "game": str(bundle.manifest.get("game") or ""),
+        "provenance": bundle.manifest.get("provenance"),
         "members": len(bundle.manifest["members"]),
         "policy": str(policy.source) if policy.source else None,
         "required": policy.require_signature,
