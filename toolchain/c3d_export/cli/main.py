@@ -24,6 +24,7 @@ from .evaluate import evaluate
 from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .import_ import import_
+from .keys import keygen, sign, verify
 from .overlay import overlay
 from .prune import prune
 from .report import report
@@ -102,6 +103,9 @@ for _command in (
     export,
     bundle,
     validate,
+    keygen,
+    sign,
+    verify,
     encode,
     decode,
     evaluate,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import stat
 import tokenize
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from ..core import jsonio
 from ..core.digest import codec_id, sha256_bytes
 from ..core.errors import (
+    BundleFormatError,
     BundleHashError,
     BundleManifestError,
     BundleMemberError,
@@ -25,6 +28,8 @@ from ..core.errors import (
 from ..core.limits import MAX_BUNDLE_BYTES
 from .archive import unpack_archive
 from .graphcheck import check_graph
+from .signatures import MEMBER as SIGNATURES
+from .signatures import UNSIGNED, Seal, parse_signatures
 
 FORMAT: Final = "c3d-export bundle"
 VERSION: Final = 5
@@ -78,13 +83,15 @@ class Bundle:
     """A verified bundle.
 
     id: first 8 bytes of the manifest's SHA-256. manifest: its JSON. arrays: by name, read-only.
-    graphs: (graph, flavour) -> a complete serialised ONNX model.
+    graphs: (graph, flavour) -> a complete serialised ONNX model. seal: what its signatures are
+    over and what they are; verified is none of them (`policy.py` does that).
     """
 
     id: bytes
     manifest: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
     graphs: Mapping[tuple[str, str], bytes]
+    seal: Seal = UNSIGNED
 
     @property
     def name(self) -> str:
@@ -119,30 +126,59 @@ class Bundle:
 
 def read_bundle(path: str | Path) -> Bundle:
     """Raises MissingInputError, or a leaf of BundleError."""
+    return parse_bundle(read_file(path))
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large.
+
+    Memory is taken for what is there, and nothing waits for a pipe that no one writes into.
+    """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BUNDLE_BYTES + 1)
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            if status.st_size > MAX_BUNDLE_BYTES:
+                raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
+            # A byte more: a file that grows meanwhile is refused by its container.
+            return file.read(status.st_size + 1)
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MissingInputError(f"no bundle at {path}: {reason}") from error
-    return parse_bundle(data)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def parse_bundle(data: bytes) -> Bundle:
-    """Checks the container, the manifest, every member's size and hash, arrays, then graphs."""
-    members = unpack_archive(data)
-    manifest_bytes = members.pop(MANIFEST, None)
+    """Checks the container, then as `bundle_of_members`."""
+    return bundle_of_members(unpack_archive(data))
+
+
+def bundle_of_members(members: Mapping[str, bytes]) -> Bundle:
+    """Checks the manifest, the form of the signatures, every member's size and hash, arrays, then
+    graphs. members: all of a bundle by name, the manifest among them. Raises a leaf of BundleError.
+    """
+    listed = dict(members)
+    manifest_bytes, signed = listed.pop(MANIFEST, None), listed.pop(SIGNATURES, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
     manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
-    _check_members(manifest, members)
+    seal = Seal(manifest_bytes, () if signed is None else parse_signatures(signed))
+    _check_members(manifest, listed)
+    return replace(_described(codec_id(manifest_bytes), manifest, listed), seal=seal)
+
+
+def _described(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
     if "family" in manifest:
         from .families import bundle_of
 
-        return bundle_of(codec_id(manifest_bytes), manifest, members)
+        return bundle_of(codec, manifest, members)
     arrays = {name: read_array(members, name, *form) for name, form in _forms(members).items()}
-    bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
+    bundle = Bundle(codec, manifest, arrays, _graphs(members))
     _check_shapes(bundle)
     return bundle
 
@@ -152,9 +188,14 @@ def _check_version(manifest: Any) -> None:
         raise BundleManifestError("the manifest is not that of a c3d-export bundle")
     if manifest.get("version") != VERSION:
         raise BundleVersionError(
-            f"the bundle has format version {manifest.get('version')}, this program reads"
+            f"the bundle has format version {_shown(manifest.get('version'))}, this program reads"
             f" {VERSION}; update c3d-export, or bundle the network again if the file is older"
         )
+
+
+def _shown(value: object) -> str:
+    """What a manifest claims, fit for a message."""
+    return str(value)[:40]
 
 
 def _check_members(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
@@ -184,7 +225,8 @@ def read_array(members: Mapping[str, bytes], name: str, kind: str, rank: int) ->
     # Before any memory is taken: a header of a few bytes can claim terabytes, or a pickle.
     form = (version, dtype.str, len(shape), fortran)
     fits = math.prod(shape) * dtype.itemsize == len(data) - file.tell()
-    if form != ((1, 0), kind, rank, False) or min(shape) < 1 or not fits:
+    whole = all(type(n) is int and n > 0 for n in shape)  # numpy lets True pass
+    if form != ((1, 0), kind, rank, False) or not whole or not fits:
         raise BundleMemberError(f"array {name} has a wrong type or shape")
     # A view of bytes is read-only.
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
