@@ -21,10 +21,10 @@ from ..shipped import SUFFIX, bundles_in
 PATIENCE: Final = 600
 """Seconds for a transfer of all files."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
-_HOST = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*")
+_HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _OPTIONS: Final = (
-    *("-q", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
+    *("-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"),
     *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
 )
 
@@ -84,7 +84,13 @@ def ssh_address(target: str) -> tuple[list[str], str]:
         host, user, port, path = parts.hostname, parts.username, parts.port, unquote(parts.path)
     except ValueError as error:
         raise _no_address(target) from error
-    plain = path.isprintable() and not parts.query and not parts.fragment and not parts.password
+    plain = (
+        path.isprintable()
+        and "\\" not in path
+        and not parts.query
+        and not parts.fragment
+        and not parts.password
+    )
     if not host or not _HOST.fullmatch(host) or not plain or path in ("", "/"):
         raise _no_address(target)
     if user is not None and not _USER.fullmatch(user):
@@ -101,8 +107,9 @@ def _no_address(target: str) -> OptionError:
 
 
 def quoted(path: str) -> str:
-    """A path for one line of sftp's batch, in which nothing stands for anything else."""
-    return '"' + re.sub(r'([\\"*?\[\]])', r"\\\1", path) + '"'
+    """A path for one line of sftp's batch: in quotes it takes nothing but quotes and backslashes
+    for what they are not, and `ssh_address` lets no backslash in."""
+    return '"' + path.replace('"', '\\"') + '"'
 
 
 def _sftp(address: list[str], batch: str, target: str) -> None:
@@ -126,12 +133,18 @@ def _sftp(address: list[str], batch: str, target: str) -> None:
             f"cannot fetch {target}: it takes longer than {PATIENCE} s; check the network"
         ) from error
     if process.returncode:
-        lines = said.decode("utf-8", "replace").strip().splitlines()
-        reason = lines[-1] if lines else f"sftp ended with {process.returncode}"
+        reason = _reason(said.decode("utf-8", "replace")) or f"sftp ended with {process.returncode}"
         raise MissingInputError(
             f"cannot fetch {target}: {reason}; check the path, and that ssh reaches the host"
             " without asking for a password"
         )
+
+
+def _reason(said: str) -> str:
+    """The last line of ssh's or sftp's that says something."""
+    lines = [line.strip(" .\r") for line in said.splitlines()]
+    told = [line for line in lines if line and not line.startswith("Connection closed")]
+    return told[-1] if told else ""
 
 
 def _limit_files(process: int) -> None:
