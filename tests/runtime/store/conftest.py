@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from c3d_export.runtime.store.store import Store
+
+if TYPE_CHECKING:
+    from c3d_export.deploy.bundle import Export
 
 Version = Callable[..., bytes]
 
@@ -34,3 +38,12 @@ def version(tiny_bytes: bytes, repack: Callable[..., bytes]) -> Version:
 def files(root: Path) -> dict[str, bytes]:
     """Path in the store -> contents of every file."""
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="session")
+def other_bytes(tiny_export: Export) -> bytes:
+    """A bundle named as `tiny_bytes` is, of a network that quantises otherwise."""
+    from c3d_export.deploy.bundle import Provenance, build_bundle
+
+    parameters = replace(tiny_export.parameters, step=-(-tiny_export.parameters.step // 2))
+    return build_bundle(replace(tiny_export, parameters=parameters), Provenance("tiny"))

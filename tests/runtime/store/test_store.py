@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -219,8 +220,6 @@ def test_a_full_disk_leaves_the_store_as_it_was(
 ) -> None:
     store.activate("tiny", store.add(version(1)))
     before = files(store.layout.root)
-    import os
-
     write, left = os.write, [0]
 
     def fill(descriptor: int, data: memoryview) -> int:

@@ -80,6 +80,9 @@ class LiveEncoder:
     @property
     def codec(self) -> Codec:
         """The codec for the next frame; costs a `stat`, and starts the opening of another one."""
+        return self._next()
+
+    def _next(self) -> Codec:
         with self._lock:
             self._look()
             codec, fault = self._codec, self._fault
@@ -96,7 +99,7 @@ class LiveEncoder:
 
     def encode(self, frame: Frame, quality: int | None = None, effort: int | None = None) -> bytes:
         """As `Codec.encode`; the stream says which codec made it."""
-        return self.codec.encode(frame, quality, effort)
+        return self._next().encode(frame, quality, effort)
 
     def settle(self, timeout: float | None = None) -> bool:
         """Looks, and waits until no codec is being opened; False after `timeout` seconds."""
