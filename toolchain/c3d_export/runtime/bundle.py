@@ -125,8 +125,22 @@ class Bundle:
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """Raises MissingInputError, or a leaf of BundleError."""
+    """path: a `.c3b`, or the folder of a codec in a store.
+
+    Raises MissingInputError, or a leaf of BundleError.
+    """
+    if _is_folder(path):
+        from .store.reading import read_stored
+
+        return read_stored(Path(path))
     return parse_bundle(read_file(path))
+
+
+def _is_folder(path: str | Path) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError, TypeError):  # `read_file` says what is wrong
+        return False
 
 
 def read_file(path: str | Path) -> bytes:
@@ -165,11 +179,30 @@ def bundle_of_members(members: Mapping[str, bytes]) -> Bundle:
     manifest_bytes, signed = listed.pop(MANIFEST, None), listed.pop(SIGNATURES, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
-    manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
+    return assemble(manifest_bytes, parse_manifest(manifest_bytes), listed, signed)
+
+
+def parse_manifest(data: bytes) -> dict[str, Any]:
+    """The manifest of a bundle of this version; raises a leaf of BundleError."""
+    manifest: dict[str, Any] = jsonio.loads(data, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
+    return manifest
+
+
+def assemble(
+    manifest_bytes: bytes,
+    manifest: Mapping[str, Any],
+    members: Mapping[str, bytes],
+    signed: bytes | None = None,
+) -> Bundle:
+    """The bundle of a manifest and the members that it lists, each compared with its hash.
+
+    manifest: `parse_manifest` of manifest_bytes. signed: its signatures.json, if it has one.
+    Raises a leaf of BundleError.
+    """
     seal = Seal(manifest_bytes, () if signed is None else parse_signatures(signed))
-    _check_members(manifest, listed)
-    return replace(_described(codec_id(manifest_bytes), manifest, listed), seal=seal)
+    _check_members(manifest, members)
+    return replace(_described(codec_id(manifest_bytes), manifest, members), seal=seal)
 
 
 def _described(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
