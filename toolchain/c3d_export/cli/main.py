@@ -25,6 +25,7 @@ from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .import_ import import_
 from .overlay import overlay
+from .packaging import package
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
@@ -101,6 +102,7 @@ for _command in (
     overlay,
     export,
     bundle,
+    package,
     validate,
     encode,
     decode,
