@@ -1,8 +1,9 @@
 """Wheels as bytes: the archive, its RECORD, and what its name says of where it runs.
 
 The format is PyPA's "Binary distribution format" and "Platform compatibility tags". Equal files
-give equal bytes: members are sorted, have no time, and `dist-info` goes last, as the specification
-recommends. What is compiled is not made here (`hostwheel.py`).
+give equal bytes: members are sorted, have no time, are stored (what deflate gives depends on the
+zlib), and `dist-info` goes last, as the specification recommends. What is compiled is not made here
+(`hostwheel.py`).
 """
 
 from __future__ import annotations
@@ -39,12 +40,10 @@ def pack_wheel(files: Mapping[str, bytes], dist_info: str) -> bytes:
     lines = [f"{_field(name)},{record_hash(files[name])},{len(files[name])}" for name in names]
     text = "\n".join([*lines, f"{_field(record)},,", ""]).encode()
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in [*names, record]:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.create_system, info.external_attr = 3, 0o100644 << 16
-            # A bundle's weights hardly shrink, and its texts hardly weigh.
-            info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, text if name == record else files[name])
     return buffer.getvalue()
 

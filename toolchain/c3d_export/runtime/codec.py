@@ -291,17 +291,19 @@ def open_codec(
 ) -> Codec:
     """Opens a bundle and checks on this host that it computes what it computed when exported.
 
-    device: "cpu" or "cuda"; never another one than asked for. flavour: "qlinear" or "float", None
-    for the device's default; of several, the first whose known answers hold is used, and each one
-    before it is told of by a C3DWarning and in `refused`. threads: 0 for all cores. effort: of the
-    encoder, see `Codec.encode`.
+    path: a file, or the name of a codec that pip installed (`installed.py`). device: "cpu" or
+    "cuda"; never another one than asked for. flavour: "qlinear" or "float", None for the device's
+    default; of several, the first whose known answers hold is used, and each one before it is told
+    of by a C3DWarning and in `refused`. threads: 0 for all cores. effort: of the encoder, see
+    `Codec.encode`.
     Raises a leaf of BundleError, HostError (KnownAnswerError where no flavour agrees) or
     OptionError; MissingInputError for a path that cannot be opened.
     """
+    from .installed import bundle_file
     from .known import open_first
 
     choices, effort = session_choices(device, flavour, threads), check_effort(effort)
-    bundle = read_bundle(path)
+    bundle = read_bundle(bundle_file(path))
     if bundle.family:
         from .families import flavours_of, open_family
 
