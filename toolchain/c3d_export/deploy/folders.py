@@ -15,18 +15,21 @@ from ..core.errors import DiskError
 
 
 @contextlib.contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, scratch: Path | None = None) -> Iterator[Path]:
     """Yields a temporary folder beside `target`, and publishes it when the block succeeds.
 
-    `target` must not exist, or be an empty folder; its parents are made. Any exception of the block
-    removes the temporary folder. Raises DiskError.
+    `target` must not exist, or be an empty folder; its parents are made. scratch: another place for
+    the temporary folder, on the same file system. Any exception of the block removes it. Raises
+    DiskError.
     """
     target = Path(os.path.abspath(target))
     try:
         if target.is_symlink() or (target.exists() and not _is_empty(target)):
             raise DiskError(f"{target} exists and is no empty folder; choose a new one")
         target.parent.mkdir(parents=True, exist_ok=True)
-        made = target.parent / f".{target.name[:40]}.{secrets.token_hex(6)}{TEMP_SUFFIX}"
+        made = (
+            scratch or target.parent
+        ) / f".{target.name[:40]}.{secrets.token_hex(6)}{TEMP_SUFFIX}"
         made.mkdir()
         try:
             yield made
