@@ -15,6 +15,7 @@ from .keys import signed_with, signing_key
 from .lookup import find_network, model_name
 from .output import note, print_json, progress
 from .overlay import find_overlay
+from .packaging import Deployment, deployment_options
 from .settings import PATH, find_workspace, force_option, model_option, shared
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def graph_files(exported: Export) -> dict[str, bytes]:
 @model_option
 @click.option("--game", metavar="NAME", help="The game; the generic network without it.")
 @click.option("-o", "--out", type=PATH, help="File [workspace/bundles/NAME.c3b].")
-@click.option("--package", type=PATH, metavar="DIR", help="Also build the folder to deploy.")
-@click.option("--with-deps", is_flag=True, help="Put the wheels that a host needs into it too.")
+@deployment_options("--package")
 @click.option(
     "--overlay-bytes",
     type=click.IntRange(0),
@@ -103,19 +103,20 @@ def bundle(
     size: str,
     game: str | None,
     out: Path | None,
-    package: Path | None,
-    with_deps: bool,
     overlay_bytes: int,
     float_synthesis: bool,
     licence: str,
     sign: Path | None,
     force: bool,
     as_json: bool,
+    deployment: Deployment,
 ) -> None:
     """Make the bundle of a network: graphs, tables fitted to frames, known answers, model card.
 
     A game's bundle has its overlay too: counters, panels and the like, see `c3d-export overlay`.
-    An imported network (`c3d-export import ... -o NAME`) is bundled with --model NAME.
+    An imported network (`c3d-export import ... -o NAME`) is bundled with --model NAME. What is
+    deployed from a bundle (--package, --wheel, --triton) can be made later as well, by
+    `c3d-export package`.
 
     \b
     Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
@@ -137,7 +138,7 @@ def bundle(
     if imported is not None:
         synthesis = not float_synthesis
         made = bundle_imported(imported, path, name, game, licence, frames, synthesis, key)
-        _tell(made, path, package, with_deps, as_json)
+        _tell(made | deployment.make([path]), as_json)
         return
     if float_synthesis:
         raise OptionError("--float-synthesis is for published models; leave it out")
@@ -147,20 +148,11 @@ def bundle(
     provenance = _provenance(name, game, licence, source, frames)
     data = make_bundle(source, provenance, frames, learnt, overlay_bytes)
     data = _write_checked(path, data, key)
-    _tell(
-        {"bundle": str(path), "bytes": len(data), **_identity(path)},
-        path,
-        package,
-        with_deps,
-        as_json,
-    )
+    result = {"bundle": str(path), "bytes": len(data), **_identity(path)}
+    _tell(result | deployment.make([path]), as_json)
 
 
-def _tell(
-    result: dict[str, Any], path: Path, package: Path | None, with_deps: bool, as_json: bool
-) -> None:
-    if package is not None:
-        result["package"] = str(_package(path, package, with_deps))
+def _tell(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
@@ -264,9 +256,3 @@ def _identity(path: Path) -> dict[str, Any]:
 
     opened = read_bundle(path)
     return {"name": opened.name, "codec_id": opened.id.hex(), "qualities": opened.qualities}
-
-
-def _package(path: Path, folder: Path, with_deps: bool) -> Path:
-    from ..deploy.package import build_package
-
-    return build_package(path, folder, with_dependencies=with_deps)

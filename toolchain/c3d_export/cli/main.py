@@ -27,6 +27,7 @@ from .import_ import import_
 from .install import install, list_, prune_old, rollback
 from .keys import keygen, sign, verify
 from .overlay import overlay
+from .packaging import package
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
@@ -103,6 +104,7 @@ for _command in (
     overlay,
     export,
     bundle,
+    package,
     validate,
     keygen,
     sign,
