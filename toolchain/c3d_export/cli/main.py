@@ -28,6 +28,7 @@ from .overlay import overlay
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
+from .ship import ship
 from .specialise import specialise
 from .train import finetune, train
 from .validate import validate
@@ -85,7 +86,7 @@ def main() -> None:
     """Small neural image codecs, each made for the frames of one game or scene.
 
     \b
-    frames -> train -> prune -> finetune -> bundle -> validate -> encode / decode
+    frames -> train -> prune -> finetune -> bundle -> validate -> ship -> encode / decode
 
     \b
     Example: c3d-export encode frame.png -o frame.c3s --quality 4
@@ -102,6 +103,7 @@ for _command in (
     export,
     bundle,
     validate,
+    ship,
     encode,
     decode,
     evaluate,

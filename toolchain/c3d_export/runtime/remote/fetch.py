@@ -6,12 +6,12 @@ import posixpath
 from collections.abc import Iterator
 from typing import Final
 
-from ...core.errors import RemoteMissingError
+from ...core.errors import OptionError, RemoteMissingError
 from ...core.limits import MAX_BUNDLE_BYTES
 from .deadline import Deadline, Progress, silent
 from .oci import pull
 from .sftp import Sftp
-from .target import OciTarget, SshTarget
+from .target import FolderTarget, OciTarget, SshTarget, Target, parse_target
 
 SUFFIX: Final = ".c3b"
 TIMEOUT: Final = 600.0
@@ -19,18 +19,22 @@ TIMEOUT: Final = 600.0
 
 
 def fetch(
-    target: SshTarget | OciTarget,
+    target: str | Target,
     *,
     plain_http: bool = False,
     timeout: float = TIMEOUT,
     progress: Progress = silent,
 ) -> Iterator[bytes]:
-    """The bundles of a target, whole: a file, all of a folder by name, or an artifact's one.
+    """The bundles of an ssh:// or oci:// target, whole: a file, all of a folder, an artifact's one.
 
     At most MAX_BUNDLE_BYTES each. What a registry says of size and digest has been checked;
     whether it is a bundle at all has not: `parse_bundle` and the policy decide. Raises
-    RemoteMissingError where there is none, other leaves of RemoteError, or RemoteAnswerError.
+    OptionError for another kind of target, RemoteMissingError where there is none, other leaves of
+    RemoteError, or RemoteAnswerError.
     """
+    target = parse_target(target) if isinstance(target, str) else target
+    if isinstance(target, FolderTarget):
+        raise OptionError(f"{target} is a place of this machine; read it, or name ssh:// or oci://")
     deadline = Deadline(timeout)
     if isinstance(target, OciTarget):
         yield pull(target, deadline, plain_http=plain_http, progress=progress)

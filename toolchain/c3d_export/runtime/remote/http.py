@@ -161,7 +161,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _opener(proxies: dict[str, str] | None) -> urllib.request.OpenerDirector:
-    """No other handlers: addresses of files are none for us. proxies: None for the environment's."""
+    """Without the handlers of files and FTP. proxies: None for those of the environment."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(proxies),

@@ -120,7 +120,8 @@ class Registry:
 
     def _token(self, challenge: dict[str, str], basic: str) -> str:
         """The token service of the Docker Registry v2 authentication specification."""
-        query = urlencode({k: challenge[k] for k in ("service", "scope") if k in challenge})
+        asked = [(name, challenge[name]) for name in ("service", "scope") if name in challenge]
+        query = urlencode(asked)
         url = f"{challenge.get('realm', '')}?{query}"
         headers = {"Authorization": basic} if basic else {}
         answer = self._http.send("GET", url, headers, limit=MAX_ANSWER_BYTES)

@@ -72,12 +72,21 @@ class Sftp:
         self._close(folder, handle)
         return found
 
-    def write(self, path: str, offset: int, data: memoryview, progress: Progress = silent) -> None:
+    def write(
+        self,
+        path: str,
+        offset: int,
+        data: memoryview,
+        progress: Progress = silent,
+        *,
+        fresh: bool = True,
+    ) -> None:
         """Writes data[offset:] to its place in a file, makes it as long as data, flushes it.
 
-        What is in front of offset stays; the file is made where there is none.
+        What is in front of offset stays. fresh: the file is made, and must not be there.
         """
-        flags = wire.number(wire.FLAG_WRITE | wire.FLAG_CREATE) + wire.mode_attributes(0o644)
+        made = wire.FLAG_CREATE | wire.FLAG_EXCLUSIVE if fresh else 0
+        flags = wire.number(wire.FLAG_WRITE | made) + wire.mode_attributes(0o644)
         with self._open(path, flags) as handle:
             self._write_pieces(path, handle, offset, data, progress)
             cut = wire.text(handle) + wire.size_attributes(len(data))

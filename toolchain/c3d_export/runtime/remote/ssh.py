@@ -6,13 +6,13 @@ Nothing ever asks: there are no passwords, and a host key that is unknown is an 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -30,6 +30,7 @@ from .target import SshTarget
 
 FAILED: Final = 255
 """What ssh itself exits with; any other code is that of the command over there."""
+_FAREWELL: Final = 2.0
 _OPTIONS: Final = (
     "BatchMode=yes",
     "ConnectTimeout=15",
@@ -62,12 +63,15 @@ def command_line(target: SshTarget, command: str, *, subsystem: bool = False) ->
     return [*program, *options, *port, *flag, "--", f"{target.login}{target.host}", command]
 
 
-@contextmanager
+@contextlib.contextmanager
 def started(
     arguments: list[str], deadline: Deadline
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """A running ssh and the file that takes its stderr; it is killed when the block or the time
-    ends. Raises LibraryMissingError where there is no ssh."""
+    """A running ssh and the file that takes its stderr. It may end by itself after the block, and
+    is killed where that or the block takes too long, or the block raises.
+
+    Raises LibraryMissingError where there is no ssh.
+    """
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
@@ -76,17 +80,33 @@ def started(
         except OSError as error:
             message = f"cannot run {arguments[0]}: {error.strerror}; install openssh-client"
             raise LibraryMissingError(message) from error
-        timer = threading.Timer(max(0.0, deadline.left()), process.kill)
+        timer = threading.Timer(deadline.left(), process.kill)
         timer.daemon = True
         timer.start()
         try:
-            with process:
-                try:
-                    yield process, errors
-                finally:
-                    process.kill()
+            yield process, errors
+            _let_end(process)
         finally:
             timer.cancel()
+            process.kill()
+            _close(process)
+
+
+def _let_end(process: subprocess.Popen[bytes]) -> None:
+    """Politely: others may share its connection (ControlMaster)."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        process.stdin.close()
+        process.wait(_FAREWELL)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end; what could not be written any more is nobody's loss."""
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        with contextlib.suppress(OSError):
+            pipe.close()
+    process.wait()
 
 
 def run(target: SshTarget, command: str, deadline: Deadline) -> Answer:
@@ -94,7 +114,8 @@ def run(target: SshTarget, command: str, deadline: Deadline) -> Answer:
     with started(command_line(target, command), deadline) as (process, errors):
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.close()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         out = process.stdout.read(MAX_ANSWER_BYTES + 1)
         if len(out) > MAX_ANSWER_BYTES:
             raise RemoteAnswerError(f"{target.host} answered more than {MAX_ANSWER_BYTES} bytes")

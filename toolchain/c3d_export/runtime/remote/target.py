@@ -37,7 +37,8 @@ class FolderTarget:
     path: Path
 
     def __str__(self) -> str:
-        return os.fspath(self.path)
+        text = os.fspath(self.path)
+        return f"./{text}" if ":" in text.split("/")[0] else text  # no host's name
 
     @property
     def key(self) -> tuple[str, ...]:
