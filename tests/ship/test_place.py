@@ -42,7 +42,7 @@ def parcel(make_parcel: MakeParcel) -> Parcel:
 def put(folder: Path, parcel: Parcel, end: int | None = None) -> tuple[bool, int]:
     """Whether something was sent, and how much."""
     counter = Counter(end)
-    return place(LocalFiles(Deadline(60)), str(folder), parcel, counter), counter.total
+    return place(LocalFiles(Deadline(600)), str(folder), parcel, counter), counter.total
 
 
 def names(folder: Path) -> list[str]:
@@ -216,7 +216,7 @@ data = bytes(range(256)) * 12_000
 digest = sha256_bytes(data)
 def die(count):
     os.kill(os.getpid(), signal.SIGKILL)
-place(LocalFiles(Deadline(60)), sys.argv[1], Parcel("a.c3b", "a", digest[:16], digest, data), die)
+place(LocalFiles(Deadline(600)), sys.argv[1], Parcel("a.c3b", "a", digest[:16], digest, data), die)
 """
 
 

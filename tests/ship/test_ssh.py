@@ -34,7 +34,7 @@ from c3d_export.runtime.remote.target import SshTarget, parse_target
 from .conftest import Disk, MakeParcel
 from .servers import SshHost, free_port, ssh_command, ssh_host
 
-OPTIONS = Options(timeout=60, retries=0)
+OPTIONS = Options(timeout=600, retries=0)
 
 
 class Counter:
@@ -252,7 +252,7 @@ def test_a_connection_that_is_cut_is_made_again_and_goes_on(
     monkeypatch.setattr("c3d_export.deploy.ship.fleet._PAUSE", 0.01)
     with cut_line(host, 1_500_000) as line:
         target = parse_target(f"ssh://127.0.0.1:{line.port}{tmp_path}")
-        fleet = Fleet([parcel], [target], Options(retries=1, timeout=60))
+        fleet = Fleet([parcel], [target], Options(retries=1))
         ended: list[Outcome] = []
         fleet.run(ended.append)
         assert line.connections >= 2
@@ -340,4 +340,4 @@ def test_a_hostile_server_is_an_error(
     fake.write_text(f"{FAKE}\n{HOSTILE[name]}\nsys.stdout.flush(); sys.stdin.buffer.read()")
     monkeypatch.setenv("C3D_SSH", f"{shlex.quote(sys.executable)} {fake}")
     with pytest.raises(RemoteAnswerError):
-        list(fetch("ssh://host/x.c3b", timeout=20))
+        list(fetch("ssh://host/x.c3b"))

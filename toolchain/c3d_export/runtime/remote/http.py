@@ -137,6 +137,9 @@ class Http:
             if total > limit:
                 raise RemoteAnswerError(f"the answer has more than the {limit} bytes expected")
             progress(len(piece))
+        # The library tells a cut answer only where it has all of it read at once.
+        if response.headers.get("Content-Length", str(total)) != str(total):
+            raise UnreachableError("the answer was cut; try again")
         return b"".join(pieces)
 
     def _error(self, parts: SplitResult, error: Exception) -> UnreachableError | AccessError:

@@ -12,6 +12,7 @@ import posixpath
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Final
 
 from ...core.errors import (
@@ -45,8 +46,13 @@ class Sftp:
         self._channel.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._channel.__exit__()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._channel.__exit__(kind, error, trace)
 
     def lstat(self, path: str) -> Attributes | None:
         """A link is not followed; None where there is nothing."""

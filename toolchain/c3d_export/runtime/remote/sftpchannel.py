@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import TracebackType
 from typing import IO, Final
 
 from ...core.errors import (
@@ -45,8 +46,13 @@ class Channel:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def _greet(self) -> None:
         self._put(bytes([wire.INIT]) + wire.number(wire.PROTOCOL))
