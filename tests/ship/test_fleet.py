@@ -250,6 +250,7 @@ def test_the_table_shows_what_moves_first_and_counts_all(make_parcel: MakeParcel
     for outcome in fleet.outcomes[:20]:
         outcome.state, outcome.sent, outcome.seconds = "shipped", 3_000_000, 1.25
     fleet.outcomes[20].state, fleet.outcomes[20].sent = "sending", 1_500_000
+    fleet.outcomes[20].started = time.monotonic() - 2
     fleet.outcomes[21].state, fleet.outcomes[21].error = "failed", UnreachableError("it is down")
     console = Console(width=100, height=12, file=io.StringIO())
     with console.capture() as shown:
@@ -258,6 +259,7 @@ def test_the_table_shows_what_moves_first_and_counts_all(make_parcel: MakeParcel
     assert lines[0] == ["target", "state", "sent", "seconds", "why"]
     assert lines[2][:6] == ["ssh://host20/x", "sending", "1.5", "MB", "of", "3.0"]
     assert lines[3][-3:] == ["it", "is", "down"]
+    assert lines[2][-1] != "0.0"  # seconds so far, though it is not done
     assert len(lines) == 2 + 6 + 1
     assert " ".join(lines[-1]) == "1 sending, 1 failed, 8 waiting, 20 shipped"
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from .output import note, print_table, stderr_console
 
 if TYPE_CHECKING:
@@ -49,9 +51,12 @@ def shown(outcome: Outcome) -> dict[str, object]:
 
 
 def print_outcomes(fleet: Fleet) -> None:
-    """The result, on stdout."""
+    """The result, on stdout; reasons stand below, where they have all of a line."""
     bundles = ", ".join(f"{parcel.file} ({parcel.codec_id})" for parcel in fleet.parcels)
-    print_table(bundles, _HEADERS, [_cells(outcome) for outcome in fleet.outcomes])
+    print_table(bundles, _HEADERS[:-1], [_cells(outcome)[:-1] for outcome in fleet.outcomes])
+    for outcome in fleet.outcomes:
+        if outcome.error is not None:
+            click.echo(f"{outcome.target}: {outcome.error}")
 
 
 @contextlib.contextmanager
@@ -78,7 +83,7 @@ def _line(outcome: Outcome) -> None:
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
-    seconds = f"{outcome.seconds:.1f}" if outcome.seconds else ""
+    seconds = f"{outcome.elapsed:.1f}" if outcome.state != "waiting" else ""
     why = str(outcome.error or "")
     return str(outcome.target), outcome.state, size(outcome.sent), seconds, why
 

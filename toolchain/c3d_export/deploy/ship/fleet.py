@@ -33,7 +33,7 @@ _PAUSE: Final = 1.0
 class Outcome:
     """What becomes of a target; its worker changes it while others look.
 
-    sent: bytes that went over the line, those of a retried transfer too.
+    sent: bytes that went over the line, those of a retried transfer too. seconds: of all of it.
     """
 
     target: Target
@@ -41,6 +41,12 @@ class Outcome:
     sent: int = 0
     seconds: float = 0.0
     error: C3DError | None = None
+    started: float = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds so far."""
+        return self.seconds or (time.monotonic() - self.started if self.started else 0.0)
 
 
 def parse_fleet(data: bytes) -> list[str]:
@@ -110,7 +116,7 @@ class Fleet:
             )
 
     def _ship(self, outcome: Outcome) -> None:
-        start = time.monotonic()
+        outcome.started = time.monotonic()
         try:
             state = self._try(outcome)
         except C3DError as error:
@@ -118,7 +124,7 @@ class Fleet:
         except Exception as error:  # the others must not lack their end for a fault of ours
             outcome.error = C3DError(f"internal error: {type(error).__name__}: {error}")
             state = FAILED
-        outcome.seconds = time.monotonic() - start
+        outcome.seconds = time.monotonic() - outcome.started
         outcome.state = state
 
     def _try(self, outcome: Outcome) -> str:
