@@ -46,19 +46,16 @@ def export(size: str, game: str | None, out: Path | None, as_json: bool) -> None
     \b
     Example: c3d-export export --model small --game supertuxkart -o graphs
     """
-    from ..core.atomic import write_bytes_atomic
+    from ..core.folders import write_folder_atomic
     from ..deploy.bundle import export_network
-    from ..train.service import make_folder
 
     workspace, name = find_workspace(), model_name(game, size)
     origin, source = find_network(workspace, size, game)
     exported = export_network(source.network)
     folder = out or workspace.root / "exports" / name
-    make_folder(folder)
     files = graph_files(exported)
     files["certificates.json"] = jsonio.dumps(exported.certificates)
-    for file, data in files.items():
-        write_bytes_atomic(folder / file, data)
+    write_folder_atomic(folder, files)
     note(f"{folder}: {len(files)} files, from {origin}")
     if as_json:
         sizes = {file: len(data) for file, data in files.items()}
@@ -119,6 +116,8 @@ def bundle(
     \b
     Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
     """
+    from ..core.atomic import remove_litter
+
     workspace = find_workspace()
     imported = imported_model(workspace, size)
     # A trained network of a published family has its game in its name already.
@@ -127,6 +126,7 @@ def bundle(
     path = out or workspace.bundles / f"{name}.c3b"
     if path.exists() and not force:
         raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")
+    remove_litter(path.parent, path.name)
     frames = calibration_frames(workspace, game)
     if imported is not None:
         synthesis = not float_synthesis

@@ -24,6 +24,7 @@ from .evaluate import evaluate
 from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .import_ import import_
+from .install import install, list_, prune_old, rollback
 from .overlay import overlay
 from .prune import prune
 from .report import report
@@ -86,7 +87,7 @@ def main() -> None:
     """Small neural image codecs, each made for the frames of one game or scene.
 
     \b
-    frames -> train -> prune -> finetune -> bundle -> validate -> ship -> encode / decode
+    frames -> train -> prune -> finetune -> bundle -> ship ... install -> encode / decode
 
     \b
     Example: c3d-export encode frame.png -o frame.c3s --quality 4
@@ -104,6 +105,10 @@ for _command in (
     bundle,
     validate,
     ship,
+    install,
+    rollback,
+    list_,
+    prune_old,
     encode,
     decode,
     evaluate,

@@ -118,13 +118,22 @@ class Bundle:
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """Raises MissingInputError, or a leaf of BundleError."""
+    """path: a `.c3b`, or the folder of a codec in a store.
+
+    Raises MissingInputError, or a leaf of BundleError.
+    """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BUNDLE_BYTES + 1)
+        stored = Path(path).is_dir()
+        if not stored:
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_BUNDLE_BYTES + 1)
     except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MissingInputError(f"no bundle at {path}: {reason}") from error
+    if stored:
+        from .store.reading import read_stored
+
+        return read_stored(Path(path))
     return parse_bundle(data)
 
 
@@ -134,8 +143,23 @@ def parse_bundle(data: bytes) -> Bundle:
     manifest_bytes = members.pop(MANIFEST, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
-    manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
+    return assemble(manifest_bytes, parse_manifest(manifest_bytes), members)
+
+
+def parse_manifest(data: bytes) -> dict[str, Any]:
+    """The manifest of a bundle of this version; raises a leaf of BundleError."""
+    manifest: dict[str, Any] = jsonio.loads(data, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
+    return manifest
+
+
+def assemble(
+    manifest_bytes: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]
+) -> Bundle:
+    """The bundle of a manifest and the members that it lists, each compared with its hash.
+
+    manifest: `parse_manifest` of manifest_bytes. Raises a leaf of BundleError.
+    """
     _check_members(manifest, members)
     if "family" in manifest:
         from .families import bundle_of

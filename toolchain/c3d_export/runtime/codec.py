@@ -298,10 +298,22 @@ def open_codec(
     Raises a leaf of BundleError, HostError (KnownAnswerError where no flavour agrees) or
     OptionError; MissingInputError for a path that cannot be opened.
     """
+    session_choices(device, flavour, threads), check_effort(effort)  # before a file is read
+    return codec_of(read_bundle(path), device, flavour=flavour, threads=threads, effort=effort)
+
+
+def codec_of(
+    bundle: Bundle,
+    device: str = "cpu",
+    *,
+    flavour: str | Sequence[str] | None = None,
+    threads: int = 0,
+    effort: int = 1,
+) -> Codec:
+    """As `open_codec`, of a bundle that was read already."""
     from .known import open_first
 
     choices, effort = session_choices(device, flavour, threads), check_effort(effort)
-    bundle = read_bundle(path)
     if bundle.family:
         from .families import flavours_of, open_family
 
