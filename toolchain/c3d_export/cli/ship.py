@@ -11,7 +11,7 @@ import click
 from ..core.errors import MissingInputError
 from .lookup import bundle_path
 from .output import note, print_json
-from .settings import find_workspace, shared
+from .settings import find_workspace, plain_http_option, shared, timeout_option
 from .ship_table import live_table, print_outcomes, shown
 
 if TYPE_CHECKING:
@@ -40,15 +40,8 @@ if TYPE_CHECKING:
     metavar="N",
     help="More tries at a target that cannot be reached.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(1, 86_400),
-    default=600,
-    show_default=True,
-    metavar="SECONDS",
-    help="For each target.",
-)
-@click.option("--plain-http", is_flag=True, help="Registries without TLS, other than this host's.")
+@timeout_option
+@plain_http_option
 @shared()
 def ship(
     bundle: str,

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from ...core.errors import OptionError
 
@@ -59,7 +60,8 @@ class SshTarget:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         path = self.path if self.path.startswith("/") else f"/~/{self.path}"
-        return f"ssh://{self.login}{host}{f':{self.port}' if self.port else ''}{path}"
+        port = f":{self.port}" if self.port else ""
+        return f"ssh://{self.login}{host}{port}{path.replace('%', '%25')}"
 
     @property
     def login(self) -> str:
@@ -94,9 +96,7 @@ Target = FolderTarget | SshTarget | OciTarget
 
 def parse_target(text: str) -> Target:
     """Raises OptionError, which says how to write it."""
-    if not text or len(text) > _LONGEST or any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise OptionError(f"{text[:80]!r} is no target; name a folder, ssh:// or oci://")
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", _checked(text))
     if scheme is None:
         return _folder(text)
     if scheme[1] == "ssh":
@@ -104,6 +104,12 @@ def parse_target(text: str) -> Target:
     if scheme[1] == "oci":
         return _oci(text)
     raise OptionError(f"{text}: unknown scheme; use a folder, ssh://host/path or oci://host/name")
+
+
+def _checked(text: str) -> str:
+    if not text or len(text) > _LONGEST or any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise OptionError(f"{text[:80]!r} is no target; name a folder, ssh:// or oci://")
+    return text
 
 
 def _folder(text: str) -> FolderTarget:
@@ -121,7 +127,7 @@ def _ssh(text: str) -> SshTarget:
             f"{text}: write ssh://[user@]host[:port]/path, or /~/path for one in the home folder;"
             " keys, not passwords, are ssh's own business"
         )
-    path = match[4]
+    path = _checked(unquote(match[4], errors="surrogateescape"))
     if path == "/~" or path.startswith("/~/"):
         path = path[3:].lstrip("/") or "."
     port = int(match[3]) if match[3] else None
