@@ -184,6 +184,21 @@ def test_a_host_that_answers_nothing_is_given_up(
     assert "--timeout" in str(error)
 
 
+def test_several_at_once_to_one_folder(host: SshHost, tmp_path: Path, parcel: Parcel) -> None:
+    target = parse_target(host.target(tmp_path))
+    fleets = [Fleet([parcel], [target], OPTIONS) for _ in range(3)]
+    threads = [threading.Thread(target=fleet.run, args=[lambda _: None]) for fleet in fleets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    outcomes = [fleet.outcomes[0] for fleet in fleets]
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert {outcome.state for outcome in outcomes} <= {"shipped", "there"}
+    assert (tmp_path / parcel.file).read_bytes() == parcel.data
+    assert names(tmp_path) == [parcel.file]
+
+
 def test_an_account_for_sftp_alone(
     tmp_path: Path, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,13 +22,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """length: what it says of its body, where that is not the truth. raw: instead of all."""
+    """length: what it says of its body, where that is not the truth. raw: instead of all. pause:
+    seconds between two bytes of the body."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
     raw: bytes | None = None
+    pause: float = 0.0
 
 
 Answers = Callable[[Request], Reply]
@@ -67,7 +70,16 @@ def web(answers: Answers) -> Iterator[Web]:
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
+                self._write(reply)
+
+        def _write(self, reply: Reply) -> None:
+            if not reply.pause:
                 self.wfile.write(reply.body)
+                return
+            with suppress(OSError):  # who reads may have enough of it
+                for byte in reply.body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(reply.pause)
 
         def log_message(self, *_: object) -> None:
             pass

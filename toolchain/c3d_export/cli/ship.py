@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     metavar="COMMAND",
     help="What --install calls there, as its shell reads it.",
 )
-@click.option("--jobs", type=click.IntRange(1, 256), default=8, show_default=True, metavar="N")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Targets at a time.",
+)
 @click.option(
     "--retries",
     type=click.IntRange(0, 10),
