@@ -31,6 +31,7 @@ from .packaging import package
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
+from .ship import ship
 from .specialise import specialise
 from .train import finetune, train
 from .validate import validate
@@ -88,7 +89,7 @@ def main() -> None:
     """Small neural image codecs, each made for the frames of one game or scene.
 
     \b
-    frames -> train -> prune -> finetune -> bundle -> validate ... install -> encode / decode
+    frames -> train -> prune -> finetune -> bundle -> ship ... install -> encode / decode
 
     \b
     Example: c3d-export encode frame.png -o frame.c3s --quality 4
@@ -109,6 +110,7 @@ for _command in (
     keygen,
     sign,
     verify,
+    ship,
     install,
     rollback,
     list_,

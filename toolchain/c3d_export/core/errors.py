@@ -118,6 +118,26 @@ class PolicyError(HostError):
     """The policy of this host, which says whose bundles it opens, cannot be read."""
 
 
+class RemoteError(HostError):
+    """Another machine does not do what it is asked."""
+
+
+class UnreachableError(RemoteError):
+    """No connection, a cut one, or a fault of the other side that may pass: worth another try."""
+
+
+class AccessError(RemoteError):
+    """Another machine refuses us (key, password, rights), or we cannot tell that it is the one."""
+
+
+class RemoteMissingError(RemoteError):
+    """What was asked of another machine is not there."""
+
+
+class RemoteDiskError(RemoteError):
+    """Another machine cannot write: its disk is full, read-only or over its quota."""
+
+
 class KnownAnswerError(HostError):
     """This host computes other numbers than the known answers of the bundle."""
 
@@ -214,6 +234,10 @@ class ResultsError(CorruptError):
 
 class CheckpointError(CorruptError):
     """A training checkpoint is damaged or belongs to another network."""
+
+
+class RemoteAnswerError(CorruptError):
+    """Another machine answered something that cannot be, too much, or other bytes than promised."""
 
 
 class FleetError(C3DError):

@@ -82,6 +82,22 @@ MAX_JSON_BYTES: Final = 4 * MIB
 # Nesting of a JSON document: ours need 6; Python's own parser would recurse until it raises.
 MAX_JSON_DEPTH: Final = 32
 
+# One file that lists the hosts of a fleet, and its lines: some thousands of addresses.
+MAX_FLEET_BYTES: Final = MIB
+MAX_FLEET_TARGETS: Final = 4096
+
+# One manifest of an OCI registry: what registries themselves take (OCI distribution 1.1).
+MAX_OCI_MANIFEST_BYTES: Final = 4 * MIB
+
+# Any other answer of a registry: errors and tokens; tokens of large ones have some KiB.
+MAX_ANSWER_BYTES: Final = 256 * KIB
+
+# One packet of SFTP: servers send up to 256 KiB of data and a header.
+MAX_SFTP_PACKET_BYTES: Final = 288 * KIB
+
+# Entries of a folder on another machine that are looked at.
+MAX_REMOTE_ENTRIES: Final = 65_536
+
 
 def size_fault(width: int, height: int) -> str:
     """Why a frame of this size is beyond the limits, or an empty string where it is not."""
