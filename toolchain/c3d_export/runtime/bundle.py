@@ -7,7 +7,7 @@ import math
 import os
 import stat
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -78,6 +78,9 @@ OVERLAY_ARRAYS: Final[dict[str, tuple[str, int]]] = {
 }
 
 
+Admit = Callable[[Seal], object]
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A verified bundle.
@@ -135,7 +138,7 @@ def read_file(path: str | Path) -> bytes:
     Memory is taken for what is there, and nothing waits for a pipe that no one writes into.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(Path(path), "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ValueError("it is no regular file")
@@ -152,14 +155,16 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def parse_bundle(data: bytes) -> Bundle:
+def parse_bundle(data: bytes, admit: Admit | None = None) -> Bundle:
     """Checks the container, then as `bundle_of_members`."""
-    return bundle_of_members(unpack_archive(data))
+    return bundle_of_members(unpack_archive(data), admit)
 
 
-def bundle_of_members(members: Mapping[str, bytes]) -> Bundle:
+def bundle_of_members(members: Mapping[str, bytes], admit: Admit | None = None) -> Bundle:
     """Checks the manifest, the form of the signatures, every member's size and hash, arrays, then
-    graphs. members: all of a bundle by name, the manifest among them. Raises a leaf of BundleError.
+    graphs. members: all of a bundle by name, the manifest among them. admit: is asked, by raising,
+    whether the bundle may be used, before arrays and graphs are looked at. Raises a leaf of
+    BundleError, and what `admit` does.
     """
     listed = dict(members)
     manifest_bytes, signed = listed.pop(MANIFEST, None), listed.pop(SIGNATURES, None)
@@ -169,6 +174,8 @@ def bundle_of_members(members: Mapping[str, bytes]) -> Bundle:
     _check_version(manifest)
     seal = Seal(manifest_bytes, () if signed is None else parse_signatures(signed))
     _check_members(manifest, listed)
+    if admit is not None:
+        admit(seal)
     return replace(_described(codec_id(manifest_bytes), manifest, listed), seal=seal)
 
 
