@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import stat
 import tokenize
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,15 +16,12 @@ from numpy.typing import NDArray
 from ..core import jsonio
 from ..core.digest import codec_id, sha256_bytes
 from ..core.errors import (
-    BundleFormatError,
     BundleHashError,
     BundleManifestError,
     BundleMemberError,
     BundleVersionError,
-    MissingInputError,
 )
-from ..core.limits import MAX_BUNDLE_BYTES
-from .archive import unpack_archive
+from .archive import read_file, unpack_archive
 from .graphcheck import check_graph
 from .signatures import MEMBER as SIGNATURES
 from .signatures import UNSIGNED, Seal, parse_signatures
@@ -130,29 +125,6 @@ class Bundle:
 def read_bundle(path: str | Path) -> Bundle:
     """Raises MissingInputError, or a leaf of BundleError."""
     return parse_bundle(read_file(path))
-
-
-def read_file(path: str | Path) -> bytes:
-    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large.
-
-    Memory is taken for what is there, and nothing waits for a pipe that no one writes into.
-    """
-    try:
-        with open(Path(path), "rb", opener=_open_at_once) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no regular file")
-            if status.st_size > MAX_BUNDLE_BYTES:
-                raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
-            # A byte more: a file that grows meanwhile is refused by its container.
-            return file.read(status.st_size + 1)
-    except (OSError, ValueError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingInputError(f"no bundle at {path}: {reason}") from error
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def parse_bundle(data: bytes, admit: Admit | None = None) -> Bundle:

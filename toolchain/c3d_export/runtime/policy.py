@@ -26,7 +26,8 @@ from typing import Any, Final
 
 from ..core.errors import PolicyError, SignatureMismatchError, UntrustedBundleError
 from ..core.limits import MAX_POLICY_BYTES, MAX_TRUSTED_KEYS
-from .bundle import Bundle, parse_bundle, read_file
+from .archive import read_file
+from .bundle import Bundle, parse_bundle
 from .signatures import KEY_BYTES, Seal, Signature, key_id, verifies
 
 VARIABLE: Final = "C3D_POLICY"
