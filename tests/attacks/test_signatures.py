@@ -101,6 +101,14 @@ def test_changed_weights_under_the_old_manifest_and_signature(refuse: Refuse) ->
     refuse(data, BundleHashError, "graphs/g_s.weights")
 
 
+def test_a_strangers_graphs_are_not_parsed(refuse: Refuse) -> None:
+    """Nor arrays: the fault that is found is that nobody trusted signed them."""
+    graph: dict[str, bytes | None] = {"graphs/g_s.float": b"\x80" * 64}
+    array: dict[str, bytes | None] = {"arrays/step.npy": b"\x93NUMPY"}
+    for changes in (graph, array):
+        refuse(forged(changes), UntrustedBundleError, "is not signed")
+
+
 def test_a_broken_signature_beside_a_good_one(refuse: Refuse, host: Host) -> None:
     """Of two trusted keys; who tampers with one is not let in by the other."""
     entry = f'[[trusted]]\nname = "b"\nkey = "{base64.b64encode(FORGER.public).decode()}"\n'

@@ -34,14 +34,15 @@ def keygen(out: Path, passphrase: bool, as_json: bool) -> None:
     """
     from ..deploy.signing import new_key, write_key
 
-    key = new_key()
-    private, public = write_key(key, out, _new_passphrase(passphrase))
+    key, secret = new_key(), _new_passphrase(passphrase)
+    private, public = write_key(key, out, secret)
     text = base64.b64encode(key.public).decode()
     if as_json:
         files = {"private": str(private), "public": str(public)}
         print_json({"key": key.id, "public_key": text, "files": files})
         return
-    note(f"{private} (keep it), {public}; key {key.id}; in the policy of a host:")
+    kept = "keep it and its passphrase" if secret else "keep it, it has no passphrase"
+    note(f"{private} ({kept}), {public}; key {key.id}; in the policy of a host:")
     click.echo(f'[[trusted]]\nname = "{_toml_name(out.name)}"\nkey = "{text}"')
 
 

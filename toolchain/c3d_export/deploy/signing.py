@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from ..core.atomic import write_bytes_atomic
 from ..core.errors import KeyFileError, LibraryMissingError, OptionError
 from ..core.limits import MAX_SIGNATURES
-from ..runtime.archive import pack_archive, unpack_archive
-from ..runtime.bundle import parse_bundle, read_file
+from ..runtime.archive import pack_archive, read_file, unpack_archive
+from ..runtime.bundle import parse_bundle
 from ..runtime.keyfiles import public_pem, read_key_file
 from ..runtime.signatures import MEMBER, Signature, key_id, pack_signatures, signed_message
 

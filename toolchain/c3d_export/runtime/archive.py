@@ -7,12 +7,15 @@ A reader that accepts only what the writer would have written needs no list of z
 from __future__ import annotations
 
 import io
+import os
 import re
+import stat
 import struct
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
-from ..core.errors import BundleFormatError, BundleMemberError
+from ..core.errors import BundleFormatError, BundleMemberError, MissingInputError
 from ..core.limits import MAX_BUNDLE_BYTES, MAX_MEMBER_BYTES, MAX_MEMBER_NAME, MAX_MEMBERS
 
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)?\.[a-z0-9]+")
@@ -20,6 +23,29 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _END = struct.Struct("<4s4H2IH")
 """The record at the end: its mark, disks and counts, size and place of the directory, comment."""
 _MOST_DIRECTORY = MAX_MEMBERS * (46 + MAX_MEMBER_NAME)
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large.
+
+    Memory is taken for what is there, and nothing waits for a pipe that no one writes into.
+    """
+    try:
+        with open(Path(path), "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no regular file")
+            if status.st_size > MAX_BUNDLE_BYTES:
+                raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
+            # A byte more: a file that grows meanwhile is refused by its container.
+            return file.read(status.st_size + 1)
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MissingInputError(f"no bundle at {path}: {reason}") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def pack_archive(members: Mapping[str, bytes]) -> bytes:

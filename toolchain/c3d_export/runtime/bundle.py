@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import stat
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +16,12 @@ from numpy.typing import NDArray
 from ..core import jsonio
 from ..core.digest import codec_id, sha256_bytes
 from ..core.errors import (
-    BundleFormatError,
     BundleHashError,
     BundleManifestError,
     BundleMemberError,
     BundleVersionError,
-    MissingInputError,
 )
-from ..core.limits import MAX_BUNDLE_BYTES
-from .archive import unpack_archive
+from .archive import read_file, unpack_archive
 from .graphcheck import check_graph
 from .signatures import MEMBER as SIGNATURES
 from .signatures import UNSIGNED, Seal, parse_signatures
@@ -78,6 +73,9 @@ OVERLAY_ARRAYS: Final[dict[str, tuple[str, int]]] = {
 }
 
 
+Admit = Callable[[Seal], object]
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A verified bundle.
@@ -124,8 +122,9 @@ class Bundle:
         return int(self.manifest["spec"]["qualities"])
 
 
-def read_bundle(path: str | Path) -> Bundle:
-    """path: a `.c3b`, or the folder of a codec in a store.
+def read_bundle(path: str | Path, admit: Admit | None = None) -> Bundle:
+    """path: a `.c3b`, or the folder of a codec in a store, for which the host's policy is asked in
+    any case. admit: as `bundle_of_members` has it.
 
     Raises MissingInputError, or a leaf of BundleError.
     """
@@ -133,7 +132,7 @@ def read_bundle(path: str | Path) -> Bundle:
         from .store.reading import read_stored
 
         return read_stored(Path(path))
-    return parse_bundle(read_file(path))
+    return parse_bundle(read_file(path), admit)
 
 
 def _is_folder(path: str | Path) -> bool:
@@ -143,43 +142,22 @@ def _is_folder(path: str | Path) -> bool:
         return False
 
 
-def read_file(path: str | Path) -> bytes:
-    """The bytes of a bundle's file; raises MissingInputError, or BundleFormatError if too large.
-
-    Memory is taken for what is there, and nothing waits for a pipe that no one writes into.
-    """
-    try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no regular file")
-            if status.st_size > MAX_BUNDLE_BYTES:
-                raise BundleFormatError(f"the bundle is larger than {MAX_BUNDLE_BYTES} bytes")
-            # A byte more: a file that grows meanwhile is refused by its container.
-            return file.read(status.st_size + 1)
-    except (OSError, ValueError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingInputError(f"no bundle at {path}: {reason}") from error
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def parse_bundle(data: bytes) -> Bundle:
+def parse_bundle(data: bytes, admit: Admit | None = None) -> Bundle:
     """Checks the container, then as `bundle_of_members`."""
-    return bundle_of_members(unpack_archive(data))
+    return bundle_of_members(unpack_archive(data), admit)
 
 
-def bundle_of_members(members: Mapping[str, bytes]) -> Bundle:
+def bundle_of_members(members: Mapping[str, bytes], admit: Admit | None = None) -> Bundle:
     """Checks the manifest, the form of the signatures, every member's size and hash, arrays, then
-    graphs. members: all of a bundle by name, the manifest among them. Raises a leaf of BundleError.
+    graphs. members: all of a bundle by name, the manifest among them. admit: is asked, by raising,
+    whether the bundle may be used, before arrays and graphs are looked at. Raises a leaf of
+    BundleError, and what `admit` does.
     """
     listed = dict(members)
     manifest_bytes, signed = listed.pop(MANIFEST, None), listed.pop(SIGNATURES, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
-    return assemble(manifest_bytes, parse_manifest(manifest_bytes), listed, signed)
+    return assemble(manifest_bytes, parse_manifest(manifest_bytes), listed, signed, admit)
 
 
 def parse_manifest(data: bytes) -> dict[str, Any]:
@@ -194,14 +172,18 @@ def assemble(
     manifest: Mapping[str, Any],
     members: Mapping[str, bytes],
     signed: bytes | None = None,
+    admit: Admit | None = None,
 ) -> Bundle:
     """The bundle of a manifest and the members that it lists, each compared with its hash.
 
-    manifest: `parse_manifest` of manifest_bytes. signed: its signatures.json, if it has one.
+    manifest: `parse_manifest` of manifest_bytes. signed: its signatures.json, if it has one. admit:
+    as `bundle_of_members` has it.
     Raises a leaf of BundleError.
     """
     seal = Seal(manifest_bytes, () if signed is None else parse_signatures(signed))
     _check_members(manifest, members)
+    if admit is not None:
+        admit(seal)
     return replace(_described(codec_id(manifest_bytes), manifest, members), seal=seal)
 
 

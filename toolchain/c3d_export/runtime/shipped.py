@@ -11,8 +11,8 @@ from typing import Final
 
 from ..core.digest import codec_id
 from ..core.errors import BundleError, MissingInputError, MissingModelError
-from .archive import unpack_archive
-from .bundle import MANIFEST, read_file
+from .archive import read_file, unpack_archive
+from .bundle import MANIFEST
 
 SUFFIX: Final = ".c3b"
 
