@@ -122,44 +122,43 @@ def read_bundle(path: str | Path) -> Bundle:
 
     Raises MissingInputError, or a leaf of BundleError.
     """
-    try:
-        stored = Path(path).is_dir()
-        if not stored:
-            with Path(path).open("rb") as file:
-                data = file.read(MAX_BUNDLE_BYTES + 1)
-    except (OSError, ValueError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingInputError(f"no bundle at {path}: {reason}") from error
-    if stored:
+    if is_stored(path):
         from .store.reading import read_stored
 
         return read_stored(Path(path))
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BUNDLE_BYTES + 1)
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MissingInputError(f"no bundle at {path}: {reason}") from error
     return parse_bundle(data)
 
 
+def is_stored(path: str | Path) -> bool:
+    """Whether a path is that of a folder, as codecs of a store have one."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def parse_bundle(data: bytes) -> Bundle:
-    """Checks the container, the manifest, every member's size and hash, arrays, then graphs."""
-    members = unpack_archive(data)
+    """Checks the container, then as `bundle_of_members`."""
+    return bundle_of_members(unpack_archive(data))
+
+
+def bundle_of_members(all_members: Mapping[str, bytes]) -> Bundle:
+    """Checks the manifest, every member's size and hash, arrays, then graphs.
+
+    all_members: by name, the manifest among them. Raises a leaf of BundleError.
+    """
+    members = dict(all_members)
     manifest_bytes = members.pop(MANIFEST, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
-    return assemble(manifest_bytes, parse_manifest(manifest_bytes), members)
-
-
-def parse_manifest(data: bytes) -> dict[str, Any]:
-    """The manifest of a bundle of this version; raises a leaf of BundleError."""
-    manifest: dict[str, Any] = jsonio.loads(data, BundleManifestError, what=MANIFEST)
+    manifest = jsonio.loads(manifest_bytes, BundleManifestError, what=MANIFEST)
     _check_version(manifest)
-    return manifest
-
-
-def assemble(
-    manifest_bytes: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]
-) -> Bundle:
-    """The bundle of a manifest and the members that it lists, each compared with its hash.
-
-    manifest: `parse_manifest` of manifest_bytes. Raises a leaf of BundleError.
-    """
     _check_members(manifest, members)
     if "family" in manifest:
         from .families import bundle_of

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ...core import jsonio
 from ...core.digest import codec_id
 from ...core.errors import (
     BundleHashError,
@@ -17,7 +18,7 @@ from ...core.errors import (
 )
 from ...core.limits import KIB, MAX_BUNDLE_BYTES, MAX_JSON_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
 from ..archive import unpack_archive
-from ..bundle import MANIFEST, Bundle, assemble, parse_manifest
+from ..bundle import MANIFEST, Bundle, bundle_of_members
 from . import gate
 from .layout import BLOBS
 
@@ -55,7 +56,7 @@ def take_apart(data: bytes) -> Parts:
         raise BundleManifestError("the bundle has no manifest.json")
     signatures = members.pop(SIGNATURES, None)
     gate.check_policy(manifest, signatures)
-    bundle = assemble(manifest, parse_manifest(manifest), members)
+    bundle = bundle_of_members({**members, MANIFEST: manifest})
     return Parts(bundle, manifest, signatures, members)
 
 
@@ -67,13 +68,12 @@ def read_stored(folder: Path) -> Bundle:
     """
     manifest_bytes = read_manifest(folder)
     gate.check_policy(manifest_bytes, read_signatures(folder))
-    manifest = parse_manifest(manifest_bytes)
     blobs = folder.parent.parent / BLOBS
     members = {
         name: _read(blobs / blob.sha256, blob.size, f"member {name} of codec {folder.name}")
-        for name, blob in blobs_of(manifest).items()
+        for name, blob in blobs_of(parse_manifest(manifest_bytes)).items()
     }
-    return assemble(manifest_bytes, manifest, members)
+    return bundle_of_members({**members, MANIFEST: manifest_bytes})
 
 
 def read_manifest(folder: Path) -> bytes:
@@ -89,6 +89,14 @@ def read_manifest(folder: Path) -> bytes:
             f"the manifest of codec {folder.name} is damaged; install its bundle again"
         )
     return data
+
+
+def parse_manifest(data: bytes) -> dict[str, Any]:
+    """A manifest as JSON; what is in it is looked at by `bundle_of_members`."""
+    manifest = jsonio.loads(data, BundleManifestError, what=MANIFEST)
+    if not isinstance(manifest, dict):
+        raise BundleManifestError("the manifest is not that of a c3d-export bundle")
+    return manifest
 
 
 def read_signatures(folder: Path) -> bytes | None:

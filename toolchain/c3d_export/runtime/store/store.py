@@ -18,7 +18,7 @@ from ...core.errors import (
     MissingInputError,
     MissingModelError,
 )
-from ..bundle import MANIFEST, Bundle, parse_manifest
+from ..bundle import MANIFEST, Bundle
 from ..codec import Codec, open_codec
 from .layout import RECORD_SUFFIX, Layout, check_name, parse_id, store_root
 from .locking import locked
@@ -26,6 +26,7 @@ from .reading import (
     SIGNATURES,
     Parts,
     blobs_of,
+    parse_manifest,
     read_manifest,
     read_signatures,
     read_stored,
