@@ -29,6 +29,8 @@ from .graphcheck import check_graph
 FORMAT: Final = "c3d-export bundle"
 VERSION: Final = 5
 MANIFEST: Final = "manifest.json"
+SIGNATURES: Final = "signatures.json"
+"""The one member that the manifest does not list: it may be added later, by others."""
 GRAPHS: Final = ("g_a", "h_a", "h_s", "g_cp", "g_ep", "g_s")
 FLAVOURS: Final = ("qlinear", "float")
 TABLES: Final = 64
@@ -154,6 +156,7 @@ def bundle_of_members(all_members: Mapping[str, bytes]) -> Bundle:
     all_members: by name, the manifest among them. Raises a leaf of BundleError.
     """
     members = dict(all_members)
+    members.pop(SIGNATURES, None)
     manifest_bytes = members.pop(MANIFEST, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")

@@ -18,11 +18,10 @@ from ...core.errors import (
 )
 from ...core.limits import KIB, MAX_BUNDLE_BYTES, MAX_JSON_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
 from ..archive import unpack_archive
-from ..bundle import MANIFEST, Bundle, bundle_of_members
+from ..bundle import MANIFEST, SIGNATURES, Bundle, bundle_of_members
 from . import gate
 from .layout import BLOBS
 
-SIGNATURES: Final = "signatures.json"
 MAX_SIGNATURES_BYTES: Final = 4 * KIB
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -51,12 +50,9 @@ def take_apart(data: bytes) -> Parts:
     Raises a leaf of BundleError, or what the policy raises.
     """
     members = unpack_archive(data)
-    manifest = members.pop(MANIFEST, None)
-    if manifest is None:
-        raise BundleManifestError("the bundle has no manifest.json")
-    signatures = members.pop(SIGNATURES, None)
+    bundle = bundle_of_members(members)
+    manifest, signatures = members.pop(MANIFEST), members.pop(SIGNATURES, None)
     gate.check_policy(manifest, signatures)
-    bundle = bundle_of_members({**members, MANIFEST: manifest})
     return Parts(bundle, manifest, signatures, members)
 
 
@@ -66,14 +62,15 @@ def read_stored(folder: Path) -> Bundle:
     folder: `codecs/<codec id>`. Raises MissingInputError where there is no codec, a leaf of
     BundleError where something of it is damaged or missing, or what the policy raises.
     """
-    manifest_bytes = read_manifest(folder)
-    gate.check_policy(manifest_bytes, read_signatures(folder))
+    manifest, signatures = read_manifest(folder), read_signatures(folder)
+    gate.check_policy(manifest, signatures)
     blobs = folder.parent.parent / BLOBS
     members = {
         name: _read(blobs / blob.sha256, blob.size, f"member {name} of codec {folder.name}")
-        for name, blob in blobs_of(parse_manifest(manifest_bytes)).items()
+        for name, blob in blobs_of(parse_manifest(manifest)).items()
     }
-    return bundle_of_members({**members, MANIFEST: manifest_bytes})
+    signed = {} if signatures is None else {SIGNATURES: signatures}
+    return bundle_of_members({**members, **signed, MANIFEST: manifest})
 
 
 def read_manifest(folder: Path) -> bytes:

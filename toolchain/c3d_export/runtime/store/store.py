@@ -18,12 +18,11 @@ from ...core.errors import (
     MissingInputError,
     MissingModelError,
 )
-from ..bundle import MANIFEST, Bundle
+from ..bundle import MANIFEST, SIGNATURES, Bundle
 from ..codec import Codec, open_codec
 from .layout import RECORD_SUFFIX, Layout, check_name, parse_id, store_root
 from .locking import locked
 from .reading import (
-    SIGNATURES,
     Parts,
     blobs_of,
     parse_manifest,
