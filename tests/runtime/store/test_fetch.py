@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from c3d_export.core.errors import LibraryMissingError, MissingInputError, OptionError
+from c3d_export.core.errors import MissingInputError, OptionError
 from c3d_export.runtime.store import fetch as module
-from c3d_export.runtime.store.fetch import fetch, quoted, ssh_address
-
-from .sshd import serving
+from c3d_export.runtime.store.fetch import fetch
 
 
 def test_a_file_and_a_folder(tmp_path: Path) -> None:
@@ -23,9 +20,11 @@ def test_a_file_and_a_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    for target in (tmp_path, tmp_path / "none", tmp_path / "a\0b"):
+    for target in (tmp_path, tmp_path / "none"):
         with pytest.raises(MissingInputError, match="no bundle"):
             list(fetch(str(target)))
+    with pytest.raises(OptionError, match="no target"):
+        fetch(f"{tmp_path}/a\0b")
 
 
 def test_no_more_is_read_than_a_bundle_may_have(
@@ -41,87 +40,15 @@ def test_unknown_schemes_are_named() -> None:
         fetch("ftp://host/a.c3b")
 
 
-@pytest.mark.parametrize(
-    ("target", "arguments", "path"),
-    [
-        ("ssh://host/srv/c", ["--", "host"], "/srv/c"),
-        ("ssh://me@host:2222/a%20b.c3b", ["-P", "2222", "--", "me@host"], "/a b.c3b"),
-        ("ssh://[::1]:22/a", ["-P", "22", "--", "[::1]"], "/a"),
-    ],
-)
-def test_addresses(target: str, arguments: list[str], path: str) -> None:
-    assert ssh_address(target) == (arguments, path)
+def test_other_machines_are_left_to_their_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
 
+    def remote(target: object, **options: object) -> Iterator[bytes]:
+        seen.append((str(target), options))
+        return iter([b"1"])
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "ssh://-oProxyCommand=touch%20x/a",
-        "ssh://-l@host/a",
-        "ssh://host",
-        "ssh://host/",
-        "ssh:///a",
-        "ssh://host/a%0aput%20/etc/passwd",
-        "ssh://host:port/a",
-        "ssh://me:secret@host/a",
-        "ssh://ho st/a",
-        "ssh://host/a?b",
-        "ssh://host/a%5Cb",
-        "ssh://[::1/a",
-    ],
-)
-def test_addresses_that_could_mean_something_else_are_refused(target: str) -> None:
-    with pytest.raises(OptionError, match="ssh://"):
-        ssh_address(target)
-
-
-def test_quoting() -> None:
-    assert quoted('/a b/*"[') == '"/a b/*\\"["'
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    with serving(tmp_path_factory.mktemp("sshd")) as served:
-        yield served
-
-
-@pytest.fixture
-def url(host: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PATH", f"{host[1]}:{os.environ['PATH']}")
-    return f"ssh://127.0.0.1:{host[0]}"
-
-
-def test_another_host(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / 'a b"*['
-    folder.mkdir()
-    for name in ("b.c3b", "a.c3b", "c.txt"):
-        (folder / name).write_bytes(name.encode())
-    where = f"{url}{tmp_path}/a%20b%22*["
-    assert list(fetch(where)) == list(fetch(where + "/")) == [b"a.c3b", b"b.c3b"]
-    assert list(fetch(where + "/b.c3b")) == [b"b.c3b"]
-    with pytest.raises(MissingInputError, match=r"no\.c3b"):
-        list(fetch(where + "/no.c3b"))
-    monkeypatch.setattr(module, "MAX_BUNDLE_BYTES", 3)
-    with pytest.raises(MissingInputError, match="cannot fetch"):
-        list(fetch(where + "/b.c3b"))
-
-
-def test_a_host_that_is_not_there(url: str) -> None:
-    with pytest.raises(MissingInputError, match="port 1: Connection refused; check"):
-        list(fetch("ssh://127.0.0.1:1/srv/a.c3b"))
-
-
-def test_a_host_that_hangs(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = tmp_path / "sftp"
-    slow.write_text("#!/bin/sh\nexec sleep 60\n")
-    slow.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
-    with pytest.raises(MissingInputError, match=r"longer than 0\.1 s"):
-        list(fetch(f"{url}/srv/a.c3b"))
-
-
-def test_without_openssh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(LibraryMissingError, match="OpenSSH"):
-        list(fetch("ssh://host/srv/a.c3b"))
+    monkeypatch.setattr(module, "fetch_remote", remote)
+    options = {"plain_http": True, "timeout": 9.0}
+    for target in ("ssh://host/srv/codecs", "oci://registry/codecs:latest"):
+        assert list(fetch(target, plain_http=True, timeout=9.0)) == [b"1"]
+        assert seen.pop() == (target, options)

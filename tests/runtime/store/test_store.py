@@ -24,8 +24,9 @@ from c3d_export.core.errors import (
     ValidationError,
 )
 from c3d_export.runtime.archive import pack_archive, unpack_archive
-from c3d_export.runtime.bundle import SIGNATURES, parse_bundle, read_bundle
+from c3d_export.runtime.bundle import parse_bundle, read_bundle
 from c3d_export.runtime.codec import open_codec
+from c3d_export.runtime.signatures import MEMBER as SIGNATURES
 from c3d_export.runtime.store import gate
 from c3d_export.runtime.store.layout import store_root
 from c3d_export.runtime.store.store import Store

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .output import note, print_json, print_table
-from .settings import PATH, device_option, flavour_option, shared
+from .settings import (
+    PATH,
+    device_option,
+    flavour_option,
+    plain_http_option,
+    shared,
+    timeout_option,
+)
 
 if TYPE_CHECKING:
     from ..runtime.store.store import Installed, Store
@@ -33,6 +40,8 @@ def find_store(root: Path | None = None) -> Store:
 @click.argument("target", metavar="TARGET")
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @store_option
+@plain_http_option
+@timeout_option
 @device_option
 @flavour_option
 @shared(workspace=False)
@@ -40,25 +49,30 @@ def install(
     target: str,
     names: tuple[str, ...],
     root: Path | None,
+    plain_http: bool,
+    timeout: float,
     device: str,
     flavours: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Install codecs on this host: pull, verify, try out, store, and make them active.
 
-    TARGET is a bundle, a folder of bundles, or ssh://[user@]host[:port]/path of either. All are
-    checked and run their known answers before the first name changes; installing again changes
-    nothing. Running encoders and decoders of the store pick new codecs up between two frames.
+    TARGET is a bundle, a folder of bundles, ssh://[user@]host[:port]/path of either, or
+    oci://registry[:port]/repository[:tag]. All are checked and run their known answers before the
+    first name changes; installing again changes nothing. Running encoders and decoders of the store
+    pick new codecs up between two frames.
 
     \b
     Example: c3d-export install supertuxkart-small.c3b
     Example: c3d-export install ssh://build/srv/codecs --name supertuxkart-small
+    Example: c3d-export install oci://registry.example/codecs/supertuxkart-small
     """
     from ..runtime.store.fetch import fetch
     from ..runtime.store.installing import install as install_all
 
     store = find_store(root)
-    done = install_all(store, fetch(target), names, device=device, flavour=flavours or None)
+    bundles = fetch(target, plain_http=plain_http, timeout=timeout)
+    done = install_all(store, bundles, names, device=device, flavour=flavours or None)
     for entry in done:
         what = "is active" if entry.changed else "was active already"
         note(f"{entry.name}: codec {entry.id.hex()} {what}")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.atomic import disk_errors, remove_file, remove_litter
-from ..bundle import MANIFEST, SIGNATURES
+from ..bundle import MANIFEST
+from ..signatures import MEMBER as SIGNATURES
 from .layout import parse_id
 from .reading import blobs_of
 from .records import read_record

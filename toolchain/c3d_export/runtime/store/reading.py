@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from ...core import jsonio
 from ...core.digest import codec_id
 from ...core.errors import (
     BundleHashError,
@@ -16,13 +15,19 @@ from ...core.errors import (
     BundleMemberError,
     MissingInputError,
 )
-from ...core.limits import KIB, MAX_BUNDLE_BYTES, MAX_JSON_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
+from ...core.limits import (
+    MAX_BUNDLE_BYTES,
+    MAX_JSON_BYTES,
+    MAX_MEMBER_BYTES,
+    MAX_MEMBERS,
+    MAX_SIGNATURES_BYTES,
+)
 from ..archive import unpack_archive
-from ..bundle import MANIFEST, SIGNATURES, Bundle, bundle_of_members
+from ..bundle import MANIFEST, Bundle, assemble, parse_manifest
+from ..signatures import MEMBER as SIGNATURES
 from . import gate
 from .layout import BLOBS
 
-MAX_SIGNATURES_BYTES: Final = 4 * KIB
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -50,9 +55,12 @@ def take_apart(data: bytes) -> Parts:
     Raises a leaf of BundleError, or what the policy raises.
     """
     members = unpack_archive(data)
-    bundle = bundle_of_members(members)
-    manifest, signatures = members.pop(MANIFEST), members.pop(SIGNATURES, None)
+    manifest = members.pop(MANIFEST, None)
+    if manifest is None:
+        raise BundleManifestError("the bundle has no manifest.json")
+    signatures = members.pop(SIGNATURES, None)
     gate.check_policy(manifest, signatures)
+    bundle = assemble(manifest, parse_manifest(manifest), members, signatures)
     return Parts(bundle, manifest, signatures, members)
 
 
@@ -62,15 +70,16 @@ def read_stored(folder: Path) -> Bundle:
     folder: `codecs/<codec id>`. Raises MissingInputError where there is no codec, a leaf of
     BundleError where something of it is damaged or missing, or what the policy raises.
     """
-    manifest, signatures = read_manifest(folder), read_signatures(folder)
-    gate.check_policy(manifest, signatures)
+    manifest_bytes = read_manifest(folder)
+    signatures = read_signatures(folder)
+    gate.check_policy(manifest_bytes, signatures)
+    manifest = parse_manifest(manifest_bytes)
     blobs = folder.parent.parent / BLOBS
     members = {
         name: _read(blobs / blob.sha256, blob.size, f"member {name} of codec {folder.name}")
-        for name, blob in blobs_of(parse_manifest(manifest)).items()
+        for name, blob in blobs_of(manifest).items()
     }
-    signed = {} if signatures is None else {SIGNATURES: signatures}
-    return bundle_of_members({**members, **signed, MANIFEST: manifest})
+    return assemble(manifest_bytes, manifest, members, signatures)
 
 
 def read_manifest(folder: Path) -> bytes:
@@ -86,14 +95,6 @@ def read_manifest(folder: Path) -> bytes:
             f"the manifest of codec {folder.name} is damaged; install its bundle again"
         )
     return data
-
-
-def parse_manifest(data: bytes) -> dict[str, Any]:
-    """A manifest as JSON; what is in it is looked at by `bundle_of_members`."""
-    manifest = jsonio.loads(data, BundleManifestError, what=MANIFEST)
-    if not isinstance(manifest, dict):
-        raise BundleManifestError("the manifest is not that of a c3d-export bundle")
-    return manifest
 
 
 def read_signatures(folder: Path) -> bytes | None:

@@ -18,14 +18,14 @@ from ...core.errors import (
     MissingInputError,
     MissingModelError,
 )
-from ..bundle import MANIFEST, SIGNATURES, Bundle
+from ..bundle import MANIFEST, Bundle, parse_manifest
 from ..codec import Codec, open_codec
+from ..signatures import MEMBER as SIGNATURES
 from .layout import RECORD_SUFFIX, Layout, check_name, parse_id, store_root
 from .locking import locked
 from .reading import (
     Parts,
     blobs_of,
-    parse_manifest,
     read_manifest,
     read_signatures,
     read_stored,
