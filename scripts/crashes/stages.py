@@ -206,10 +206,33 @@ class Bundle(Stage):
         open_codec(work / "out.c3b", threads=1)
 
 
+class Ship(Stage):
+    """`ship` of a new version into a folder that has the old one."""
+
+    def prepare(self, work: Path, old: Path, new: Path) -> None:
+        for name, source in (("old", old), ("new", new)):
+            (work / name).mkdir()
+            (work / name / f"{NAME}.c3b").write_bytes(named(source.read_bytes(), NAME))
+        shutil.copytree(work / "old", work / "target")
+
+    def args(self, work: Path) -> list[str]:
+        target = str(work / "target")
+        return ["ship", str(work / "new" / f"{NAME}.c3b"), target, "--workspace", str(work)]
+
+    def check(self, work: Path) -> None:
+        from c3d_export.runtime.codec import open_codec
+
+        (bundle,) = (work / "target").glob("*.c3b")
+        open_codec(bundle, threads=1)
+
+
+SHIP: Final = "c3d_export.deploy.ship.deliver"
+_SHIPPING: Final = Path(__file__).parents[2] / "toolchain/c3d_export/deploy/ship"
 STAGES: Final[dict[str, Any]] = {
     "install": Install(),
     "rollback": Rollback(),
     "prune-old": Prune(),
     "export": Export(TORCH),
     "bundle": Bundle((*IMPORTS, *TORCH)),
+    **({"ship": Ship((*IMPORTS, SHIP))} if _SHIPPING.is_dir() else {}),
 }

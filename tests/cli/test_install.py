@@ -144,8 +144,8 @@ def test_the_store_option_names_another_folder(run: Run, bundle: Path, tmp_path:
     ("args", "code", "said"),
     [
         (("install", "none.c3b"), 2, "no bundle at none.c3b"),
-        (("install", "ftp://host/x"), 2, "cannot install from ftp://"),
-        (("install", "ssh://-oProxyCommand=x/y"), 2, "is no ssh://"),
+        (("install", "ftp://host/x"), 2, "ftp://host/x"),
+        (("install", "ssh://-oProxyCommand=x/y"), 2, "write ssh://[user@]host"),
         (("rollback", "none"), 2, "no codec none is installed"),
         (("rollback", "../x"), 2, "no name of a codec"),
         (("rollback", "tiny"), 2, "no version before"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ...core.digest import codec_id
 from ...core.errors import (
@@ -15,14 +15,19 @@ from ...core.errors import (
     BundleMemberError,
     MissingInputError,
 )
-from ...core.limits import KIB, MAX_BUNDLE_BYTES, MAX_JSON_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
+from ...core.limits import (
+    MAX_BUNDLE_BYTES,
+    MAX_JSON_BYTES,
+    MAX_MEMBER_BYTES,
+    MAX_MEMBERS,
+    MAX_SIGNATURES_BYTES,
+)
 from ..archive import unpack_archive
 from ..bundle import MANIFEST, Bundle, assemble, parse_manifest
+from ..signatures import MEMBER as SIGNATURES
 from . import gate
 from .layout import BLOBS
 
-SIGNATURES: Final = "signatures.json"
-MAX_SIGNATURES_BYTES: Final = 4 * KIB
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
