@@ -51,7 +51,7 @@ def test_a_host_is_healthy(host: Host) -> None:
     [
         ("train", "--model", "small"),
         ("validate", "generic-small"),
-        ("import", "a.pth", "--family", "c2f"),
+        ("import", "a.pth", "--family", "c2f", "-o", "a"),
     ],
 )
 def test_a_host_says_what_the_other_commands_need(host: Host, command: tuple[str, ...]) -> None:

@@ -33,7 +33,8 @@ def build_host_wheel(folder: Path, source: Path | None) -> Path:
     source: the root of a checkout, None where there is none. Raises LibraryMissingError where it
     cannot be built, and as `installed_wheel`.
     """
-    with tempfile.TemporaryDirectory(prefix="c3d-wheel-") as scratch:
+    # In the folder itself, so that who clears it away after a kill clears this away too.
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
         raw = installed_wheel(made) if source is None else _build(source, made, Path(scratch))
