@@ -114,8 +114,11 @@ def test_commands_find_it_by_name_and_by_a_stream(
 def test_a_file_of_that_name_goes_first(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(OTHER, tmp_path / NAME)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).mkdir()  # a folder of it does not
+    assert c3d_export.open_codec(NAME).id == read_bundle(BUNDLE).id
+    (tmp_path / NAME).rmdir()
+    shutil.copy(OTHER, tmp_path / NAME)
     assert c3d_export.open_codec(NAME).id == read_bundle(OTHER).id
 
 
