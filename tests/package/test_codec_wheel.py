@@ -114,8 +114,11 @@ def test_commands_find_it_by_name_and_by_a_stream(
 def test_a_file_of_that_name_goes_first(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(OTHER, tmp_path / NAME)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).mkdir()  # a folder of it does not
+    assert c3d_export.open_codec(NAME).id == read_bundle(BUNDLE).id
+    (tmp_path / NAME).rmdir()
+    shutil.copy(OTHER, tmp_path / NAME)
     assert c3d_export.open_codec(NAME).id == read_bundle(OTHER).id
 
 
@@ -186,16 +189,18 @@ def test_a_damaged_bundle_is_found_when_it_is_opened(
 def test_another_codec_of_the_name_replaces_it(host: Host, tmp_path: Path) -> None:
     """Where the version were the same, pip would keep the first and say nothing."""
     code = f"import c3d_export; print(c3d_export.open_codec({NAME!r}).id.hex())"
-    for bundle in (BUNDLE, OTHER, BUNDLE):
-        _pip_on(host, write_codec_wheel(bundle, tmp_path))
-        assert host.run("-c", code).stdout.strip() == read_bundle(bundle).id.hex()
+    try:
+        for bundle in (BUNDLE, OTHER, BUNDLE):
+            _pip_on(host, "install", "--no-index", write_codec_wheel(bundle, tmp_path))
+            assert host.run("-c", code).stdout.strip() == read_bundle(bundle).id.hex()
+    finally:
+        _pip_on(host, "uninstall", "-y", f"c3d-codec-{NAME}")
+    host.run("-c", code, exit_code=1)
 
 
-def _pip_on(host: Host, wheel: Path) -> None:
+def _pip_on(host: Host, *arguments: object) -> None:
     command = [sys.executable, "-m", "pip", "--isolated", "--python", str(host.python)]
-    subprocess.run(
-        [*command, "install", "-q", "--no-index", wheel], check=True, capture_output=True
-    )
+    subprocess.run([*command, *map(str, arguments)], check=True, capture_output=True)
 
 
 def test_what_is_no_bundle_becomes_no_wheel(tmp_path: Path) -> None:

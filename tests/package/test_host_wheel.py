@@ -101,8 +101,22 @@ def test_what_cannot_be_built_says_why(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'broken'\n")
     with pytest.raises(LibraryMissingError, match="the host wheel could not be built: "):
         build_host_wheel(tmp_path, tmp_path)
-    with pytest.raises(LibraryMissingError, match="it fails: it gave no message"):
-        run_tool([sys.executable, "-c", "raise SystemExit(3)"], "it fails", {})
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("", "it gave no message"),
+        ("one\ntwo\n", "two"),
+        ("WARNING: a\nERROR: b\n  error: c\nERROR: b\nmore\n", "ERROR: b; error: c"),
+        ("error: " + 500 * "x", "error: " + 393 * "x"),
+    ],
+)
+def test_an_error_has_what_a_tool_said_of_its_own(said: str, kept: str) -> None:
+    code = f"import sys; sys.stderr.write({said!r}); sys.exit(3)"
+    with pytest.raises(LibraryMissingError) as caught:
+        run_tool([sys.executable, "-c", code], "it fails", {})
+    assert str(caught.value) == f"it fails: {kept}"
 
 
 @pytest.mark.parametrize(

@@ -125,14 +125,14 @@ def test_a_python_that_does_not_fit_is_refused(full_package: Package, tmp_path: 
 
 
 def test_a_codec_that_computes_other_numbers_there_is_told_of(
-    host: Host, full_package: Package, repack: object, tmp_path: Path
+    host: Host, small_package: Package, repack: object, tmp_path: Path
 ) -> None:
     """The last thing that install.sh does is to run the known answers."""
 
     def wrong(manifest: dict[str, list[dict[str, int]]]) -> None:
         manifest["known_answers"][-1]["frame"] ^= 1
 
-    folder = Path(shutil.copytree(full_package.folder, tmp_path / "package"))
+    folder = Path(shutil.copytree(small_package.folder, tmp_path / "package"))
     codec, sums = folder / "codecs" / "tiny.c3b", folder / "SHA256SUMS"
     old = sha256_file(codec)
     codec.write_bytes(repack(codec.read_bytes(), edit=wrong))  # type: ignore[operator]

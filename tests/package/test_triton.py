@@ -127,7 +127,7 @@ def test_what_a_model_is_warmed_up_with_fits_and_runs(repository: Path) -> None:
             assert (entry["data_type"], port.fits(shape)) == ([port.data_type], True)
             file = repository / name / "warmup" / entry["input_data_file"][0]
             feed[key] = np.frombuffer(file.read_bytes(), NUMPY[port.data_type]).reshape(shape)
-        session = onnxruntime.InferenceSession(repository / name / "1" / "model.onnx")
+        session = _session(repository / name / "1" / "model.onnx")
         made = session.run(None, feed)
         for port, value in zip(ports(config, "output"), made, strict=True):
             assert port.fits(value.shape)
@@ -163,14 +163,19 @@ def test_what_was_changed_there_is_not_taken_for_ours(tmp_path: Path) -> None:
     assert not (tmp_path / "models").exists()
 
 
+def _session(model: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options)
+
+
 class Server:
     """What `tritonclient.grpc` is to a client, over a repository; checks what Triton checks."""
 
     def __init__(self, repository: Path) -> None:
         self.configs = _configs(repository)
         self.sessions = {
-            name: onnxruntime.InferenceSession(repository / name / "1" / "model.onnx")
-            for name in self.configs
+            name: _session(repository / name / "1" / "model.onnx") for name in self.configs
         }
         self.asked: list[str] = []
 

