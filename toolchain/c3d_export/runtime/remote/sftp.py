@@ -12,6 +12,7 @@ import posixpath
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -24,7 +25,7 @@ from ...core.errors import (
 )
 from ...core.limits import MAX_REMOTE_ENTRIES
 from . import sftpwire as wire
-from .deadline import Deadline, Progress, silent
+from .deadline import Deadline, Progress, Write, silent
 from .sftpchannel import ON_THE_WAY, Channel
 from .sftpwire import Attributes, Reader
 from .target import SshTarget
@@ -78,27 +79,26 @@ class Sftp:
         self._close(folder, handle)
         return found
 
-    def write(
-        self,
-        path: str,
-        offset: int,
-        data: memoryview,
-        progress: Progress = silent,
-        *,
-        fresh: bool = True,
-    ) -> None:
-        """Writes data[offset:] to its place in a file, makes it as long as data, flushes it.
+    @contextmanager
+    def writing(self, path: str, *, fresh: bool) -> Iterator[Write]:
+        """Opens a file; yields write(offset, data, progress), which writes data[offset:] to its
+        place, makes the file as long as data and flushes it. What is in front of offset stays.
 
-        What is in front of offset stays. fresh: the file is made, and must not be there.
+        fresh: the file is made, and must not be there; else it must be.
         """
         made = wire.FLAG_CREATE | wire.FLAG_EXCLUSIVE if fresh else 0
         flags = wire.number(wire.FLAG_WRITE | made) + wire.mode_attributes(0o644)
         with self._open(path, flags) as handle:
-            self._write_pieces(path, handle, offset, data, progress)
-            cut = wire.text(handle) + wire.size_attributes(len(data))
-            self._channel.done(path, *self._channel.ask(wire.FSETSTAT, cut))
-            if b"fsync@openssh.com" in self._channel.extensions:
-                self._extended(path, "fsync@openssh.com", wire.text(handle))
+            yield partial(self._write, path, handle)
+
+    def _write(
+        self, path: str, handle: bytes, offset: int, data: memoryview, progress: Progress
+    ) -> None:
+        self._write_pieces(path, handle, offset, data, progress)
+        cut = wire.text(handle) + wire.size_attributes(len(data))
+        self._channel.done(path, *self._channel.ask(wire.FSETSTAT, cut))
+        if b"fsync@openssh.com" in self._channel.extensions:
+            self._extended(path, "fsync@openssh.com", wire.text(handle))
 
     def read(self, path: str, limit: int, progress: Progress = silent) -> Iterator[bytes]:
         """The pieces of a file; raises RemoteAnswerError where it has more than limit bytes."""
