@@ -73,7 +73,7 @@ class Sftp:
                 self._end_of_list(folder, reader)
                 break
             self._channel.expect(kind, wire.NAME)
-            found |= _names(reader)
+            found |= wire.names(reader)
             if len(found) > MAX_REMOTE_ENTRIES:
                 raise RemoteAnswerError(f"{folder} has more than {MAX_REMOTE_ENTRIES} entries")
         self._close(folder, handle)
@@ -241,16 +241,3 @@ class Sftp:
         code = reader.number()
         if code != wire.EOF:
             raise self._channel.error(folder, code, reader)
-
-
-def _names(reader: Reader) -> dict[str, Attributes]:
-    found: dict[str, Attributes] = {}
-    for _ in range(reader.number()):
-        name, _long = reader.text().decode("utf-8", "surrogateescape"), reader.text()
-        attributes = reader.attributes()
-        if name in (".", ".."):
-            continue
-        if not name or "/" in name or "\0" in name:
-            raise RemoteAnswerError(f"the SFTP server lists a file of forbidden name {name[:80]!r}")
-        found[name] = attributes
-    return found
