@@ -11,13 +11,15 @@ the cores of this machine, which the hosts of a fleet do not.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,39 +28,41 @@ sys.path[:0] = [str(ROOT), str(ROOT / "toolchain")]
 from tests.ship.servers import registry, ssh_host  # noqa: E402
 
 
-def command(*arguments: object, **environment: str) -> str:
-    """Runs `c3d-export`; its stdout. Ends the script where it fails."""
+def command(*arguments: object, **environment: str) -> None:
+    """Runs `c3d-export`; ends the script where it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "c3d_export", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "toolchain"), **environment},
-        stdout=subprocess.PIPE,
+        capture_output=True,
         check=False,
         text=True,
     )
     if done.returncode:
-        sys.exit(f"c3d-export {arguments[0]} ended with {done.returncode}")
-    return done.stdout
+        sys.exit(f"c3d-export {arguments[0]} ended with {done.returncode}: {done.stderr[-1000:]}")
 
 
-def timed(what: str, count: int, start: float) -> None:
-    print(f"| {what} | {count} | {time.perf_counter() - start:.2f} |", flush=True)
+@contextmanager
+def timed(what: str, count: int) -> Iterator[None]:
+    """Seconds by the clock, and of the processors by the commands (not by the servers)."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"| {what} | {count} | {seconds:.2f} | {busy:.2f} |", flush=True)
 
 
 def ship(codec: Path, targets: list[str], what: str, ssh: str) -> None:
-    start = time.perf_counter()
-    shipped = command("ship", codec, *targets, "--json", C3D_SSH=ssh)
-    timed(what, len(json.loads(shipped)["targets"]), start)
+    with timed(what, len(targets)):
+        command("ship", codec, *targets, C3D_SSH=ssh)
 
 
 def install(sources: list[str], stores: Path, jobs: int, ssh: str) -> None:
     def one(index: int) -> None:
         store = str(stores / f"{index}")
-        command("install", sources[index], "--json", C3D_SSH=ssh, C3D_STORE=store)
+        command("install", sources[index], C3D_SSH=ssh, C3D_STORE=store)
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(jobs) as pool:
+    with timed("install, verified and tried out", len(sources)), ThreadPoolExecutor(jobs) as pool:
         list(pool.map(one, range(len(sources))))
-    timed("install, verified and tried out", len(sources), start)
 
 
 def main() -> None:
@@ -76,7 +80,7 @@ def main() -> None:
         with ssh_host(work / "sshd") as host, registry(work / "registry") as address:
             behind = [host.target(folder) for folder in remote]
             targets = [*map(str, places), *behind, f"oci://{address}/fleet/codec"]
-            print("| what | hosts | s |\n|---|---:|---:|")
+            print("| what | hosts | s | CPU s |\n|---|---:|---:|---:|")
             ship(options.codec, targets, "ship", host.command)
             ship(options.codec, targets, "ship again, all is there", host.command)
             install(targets, work / "stores", options.jobs, host.command)

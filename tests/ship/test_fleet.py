@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,23 @@ def test_an_interrupt_ends_the_transfers(tmp_path: Path, make_parcel: MakeParcel
     done = [place for place in places if (place / "a.c3b").exists()]
     assert 1 <= len(done) < len(places)
     assert all((place / "a.c3b").read_bytes() == parcel.data for place in done)
+
+
+def test_an_interrupt_waits_for_no_host(host: SshHost, make_parcel: MakeParcel) -> None:
+    """Of two hosts one is done, the other one answers nothing: it would be given up after hours."""
+    del host
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mute = parse_target(f"ssh://127.0.0.1:{silent.getsockname()[1]}/x")
+        done = parse_target("/no/such/folder")
+        fleet = Fleet([make_parcel(b"x")], [mute, done], Options(timeout=9999))
+
+        def interrupt(_: Outcome) -> None:
+            with silent.accept()[0]:  # by now ssh waits
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fleet.run(interrupt)
+    assert "interrupted" in str(fleet.outcomes[0].error)
 
 
 def test_the_command_tells_what_became_of_each(

@@ -15,7 +15,7 @@ from c3d_export.cli.main import main
 from c3d_export.core.errors import BundleError
 from c3d_export.deploy.ship.deliver import Options, deliver
 from c3d_export.deploy.ship.parcel import Parcel
-from c3d_export.runtime.remote.deadline import silent
+from c3d_export.runtime.remote.deadline import Deadline, silent
 from c3d_export.runtime.remote.target import parse_target
 from c3d_export.runtime.store.store import Store
 
@@ -41,18 +41,18 @@ def test_a_folder_that_is_a_store_takes_it_as_one(
     for name in ("blobs", "codecs"):
         (tmp_path / "store" / name).mkdir(parents=True)
     target = parse_target(str(tmp_path / "store"))
-    assert deliver(target, [parcel], OPTIONS, silent)
+    assert deliver(target, [parcel], OPTIONS, Deadline(600), silent)
     assert store.bundle(bytes.fromhex(parcel.codec_id)).name == parcel.name
-    assert not deliver(target, [parcel], OPTIONS, silent)
+    assert not deliver(target, [parcel], OPTIONS, Deadline(600), silent)
     blob = store.blobs()[0]
     blob.write_bytes(b"rot")
     with pytest.raises(BundleError):
         store.bundle(bytes.fromhex(parcel.codec_id))
-    deliver(target, [parcel], OPTIONS, silent)  # what is damaged there is mended
+    deliver(target, [parcel], OPTIONS, Deadline(600), silent)  # what is damaged there is mended
     assert store.bundle(bytes.fromhex(parcel.codec_id)).name == parcel.name
     assert store.names() == []  # shipping activates nothing
     with pytest.raises(BundleError):
-        deliver(target, [make_parcel(b"no bundle")], OPTIONS, silent)
+        deliver(target, [make_parcel(b"no bundle")], OPTIONS, Deadline(600), silent)
 
 
 def test_a_registry_to_install_from(

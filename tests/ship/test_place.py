@@ -227,3 +227,69 @@ def test_a_killed_ship_is_gone_on_with(tmp_path: Path, parcel: Parcel) -> None:
     assert part.endswith(TEMP_SUFFIX)
     assert put(tmp_path, parcel) == (True, len(DATA) - (1 << 20))
     assert names(tmp_path) == ["a.c3b"]
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from c3d_export.core.digest import sha256_bytes
+from c3d_export.deploy.ship.files import LocalFiles
+from c3d_export.deploy.ship.parcel import Parcel
+from c3d_export.deploy.ship.place import place
+from c3d_export.runtime.remote.deadline import Deadline
+
+data, folder = bytes(range(256)) * 12_000, Path(sys.argv[1])
+digest = sha256_bytes(data)
+parcel = Parcel("a.c3b", "a", digest[:16], digest, data)
+left = -1
+
+def counted(call):
+    def wrapper(*arguments, **options):
+        step()
+        return call(*arguments, **options)
+    return wrapper
+
+def step(count=0):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def put():
+    place(LocalFiles(Deadline(600)), str(folder), parcel, step)
+
+for name in ("open", "fsync", "replace", "unlink"):
+    setattr(os, name, counted(getattr(os, name)))
+for old in (None, b"old"):
+    for death in range(1, 99):
+        for path in folder.iterdir():
+            path.unlink()
+        if old:
+            (folder / "a.c3b").write_bytes(old)
+        child = os.fork()
+        if not child:
+            left = death
+            put()
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        left = -1
+        there = (folder / "a.c3b").read_bytes() if (folder / "a.c3b").exists() else None
+        assert there in (old, data), death
+        put()
+        assert [path.name for path in folder.iterdir()] == ["a.c3b"], death
+        assert (folder / "a.c3b").read_bytes() == data, death
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+    print(death - 1)
+"""
+
+
+def test_death_at_any_step_leaves_the_old_bundle_and_no_litter_later(tmp_path: Path) -> None:
+    """At every open, write, fsync and rename, one after the other."""
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # Open, three pieces, fsync of the file, rename, fsync of the folder.
+    assert min(map(int, done.stdout.split())) >= 7

@@ -49,7 +49,7 @@ class Counter:
 def send(target: str, parcel: Parcel) -> tuple[bool, int]:
     """Whether something was sent, and how much."""
     counter = Counter()
-    return deliver(parse_target(target), [parcel], OPTIONS, counter), counter.total
+    return deliver(parse_target(target), [parcel], OPTIONS, Deadline(600), counter), counter.total
 
 
 def docker_config(monkeypatch: pytest.MonkeyPatch, folder: Path, config: object) -> None:

@@ -28,6 +28,7 @@ from c3d_export.deploy.ship.deliver import Options, deliver, install
 from c3d_export.deploy.ship.fleet import Fleet, Outcome
 from c3d_export.deploy.ship.parcel import Parcel
 from c3d_export.deploy.ship.place import part_name
+from c3d_export.runtime.remote.deadline import Deadline
 from c3d_export.runtime.remote.fetch import fetch
 from c3d_export.runtime.remote.target import SshTarget, parse_target
 
@@ -47,7 +48,9 @@ class Counter:
 def send(target: str, parcel: Parcel, options: Options = OPTIONS) -> tuple[bool, int]:
     """Whether something was sent, and how much."""
     counter = Counter()
-    return deliver(parse_target(target), [parcel], options, counter), counter.total
+    return deliver(
+        parse_target(target), [parcel], options, Deadline(options.timeout), counter
+    ), counter.total
 
 
 def names(folder: Path) -> list[str]:
@@ -289,7 +292,7 @@ def test_install_runs_there(host: SshHost, tmp_path: Path, make_parcel: MakeParc
     program = script(tmp_path / "c3d-export", f'echo "$@" >> {shlex.quote(str(tmp_path))}/calls')
     target = parse_target(host.target(tmp_path))
     assert isinstance(target, SshTarget)
-    install(target, parcels, Options(install=program))
+    install(target, parcels, Options(install=program), Deadline(600))
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls == [f"install {tmp_path}/{parcel.file}" for parcel in parcels]
 
@@ -301,9 +304,9 @@ def test_an_install_that_fails_is_told_with_its_reason(
     target = parse_target(host.target(tmp_path))
     assert isinstance(target, SshTarget)
     with pytest.raises(RemoteError, match=r"not installed \(exit code 4\): no room"):
-        install(target, [make_parcel(b"1")], Options(install=program))
+        install(target, [make_parcel(b"1")], Options(install=program), Deadline(600))
     with pytest.raises(RemoteError, match=r"not installed \(exit code 127\)"):
-        install(target, [make_parcel(b"1")], Options(install=f"{tmp_path}/none"))
+        install(target, [make_parcel(b"1")], Options(install=f"{tmp_path}/none"), Deadline(600))
 
 
 FAKE = """

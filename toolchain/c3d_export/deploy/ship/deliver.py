@@ -48,13 +48,16 @@ def check(target: Target, parcels: Sequence[Parcel], options: Options) -> None:
 
 
 def deliver(
-    target: Target, parcels: Sequence[Parcel], options: Options, progress: Progress
+    target: Target,
+    parcels: Sequence[Parcel],
+    options: Options,
+    deadline: Deadline,
+    progress: Progress,
 ) -> bool:
     """False where everything was there already; progress hears of the bytes that are sent.
 
     Raises a leaf of C3DError.
     """
-    deadline = Deadline(options.timeout)
     if isinstance(target, OciTarget):
         changes = [_push(target, parcel, deadline, options, progress) for parcel in parcels]
     elif isinstance(target, SshTarget):
@@ -68,9 +71,10 @@ def deliver(
     return any(changes)
 
 
-def install(target: SshTarget, parcels: Sequence[Parcel], options: Options) -> None:
+def install(
+    target: SshTarget, parcels: Sequence[Parcel], options: Options, deadline: Deadline
+) -> None:
     """Runs `c3d-export install` over there on what was shipped; raises leaves of RemoteError."""
-    deadline = Deadline(options.timeout)
     for parcel in parcels:
         path = posixpath.join(target.path, parcel.file)
         quoted = shlex.quote(path if path.startswith("/") else f"./{path}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import re
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from ...core.errors import DiskError, MissingInputError
-from ...runtime.remote.deadline import Deadline, Progress
+from ...runtime.remote.deadline import Deadline, Progress, Write
 from ...runtime.remote.sftp import Sftp
 from ...runtime.remote.sftpwire import Attributes
 from ...runtime.remote.ssh import run
@@ -48,20 +50,21 @@ class LocalFiles:
                 length -= len(piece)
         return result.hexdigest()
 
-    def write(
-        self, path: str, offset: int, data: memoryview, progress: Progress, *, fresh: bool
-    ) -> None:
-        with _errors(path):
-            flags = os.O_WRONLY | os.O_NOFOLLOW | (os.O_CREAT | os.O_EXCL if fresh else 0)
-            with open(os.open(path, flags, 0o644), "wb", buffering=0) as file:
-                file.seek(offset)
-                while offset < len(data):
-                    self._deadline.left()
-                    written = file.write(data[offset : offset + _PIECE])
-                    offset += written
-                    progress(written)
-                file.truncate(len(data))
-                os.fsync(file.fileno())
+    @contextlib.contextmanager
+    def writing(self, path: str, *, fresh: bool) -> Iterator[Write]:
+        flags = os.O_WRONLY | os.O_NOFOLLOW | (os.O_CREAT | os.O_EXCL if fresh else 0)
+        with _errors(path), open(os.open(path, flags, 0o644), "wb", buffering=0) as file:
+            yield partial(self._write, file)
+
+    def _write(self, file: io.FileIO, offset: int, data: memoryview, progress: Progress) -> None:
+        file.seek(offset)
+        while offset < len(data):
+            self._deadline.left()
+            written = file.write(data[offset : offset + _PIECE])
+            offset += written
+            progress(written)
+        file.truncate(len(data))
+        os.fsync(file.fileno())
 
     def rename(self, old: str, new: str) -> None:
         with _errors(new):
@@ -112,7 +115,8 @@ class RemoteFiles(Sftp):
         self._limit = deadline
 
     def digest(self, path: str, length: int) -> str:
-        found = re.match(r"([0-9a-f]{64})\b", self._printed(path, length))
+        # Login scripts may print something too.
+        found = re.search(r"^([0-9a-f]{64})\s", self._printed(path, length), re.MULTILINE)
         # An account for SFTP alone has no commands: then we fetch what is to be hashed.
         return found[1] if found else super().digest(path, length)
 
@@ -120,4 +124,4 @@ class RemoteFiles(Sftp):
         # Commands start in the home folder as SFTP does; "./" keeps a dash from being an option.
         quoted = shlex.quote(path if path.startswith("/") else f"./{path}")
         command = f"head -c {length} {quoted} | {{ sha256sum 2>/dev/null || shasum -a 256; }}"
-        return run(self.target, command, self._limit).out
+        return run(self.target, f"exec sh -c {shlex.quote(command)}", self._limit).out

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from ...core.errors import C3DError, FleetError, MissingInputError, OptionError, UnreachableError
 from ...core.limits import MAX_FLEET_BYTES, MAX_FLEET_TARGETS
+from ...runtime.remote.deadline import Deadline
 from ...runtime.remote.target import SshTarget, Target, parse_target
 from .deliver import Options, check, deliver, install
 from .parcel import Parcel
@@ -90,7 +92,7 @@ class Fleet:
             check(target, parcels, options)
         self.parcels, self.options = parcels, options
         self.outcomes = [Outcome(target) for target in targets]
-        self._stopped = threading.Event()
+        self._stopped, self._deadlines = threading.Event(), list[Deadline]()
 
     def run(self, done: Callable[[Outcome], None]) -> None:
         """Returns when every outcome has its end; `done` is told of each, in this thread."""
@@ -101,8 +103,8 @@ class Fleet:
                     future.result()
                     done(futures[future])
             except BaseException:
-                self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
+                self._stop()
                 raise
 
     def require_all(self) -> None:
@@ -137,18 +139,32 @@ class Fleet:
         return self._once(outcome)
 
     def _once(self, outcome: Outcome) -> str:
-        outcome.state = SENDING
-        changed = deliver(outcome.target, self.parcels, self.options, self._watch(outcome))
-        if self.options.install and isinstance(outcome.target, SshTarget):
-            outcome.state = INSTALLING
-            install(outcome.target, self.parcels, self.options)
-            return INSTALLED
-        return SHIPPED if changed else THERE
+        deadline, parcels, options = Deadline(self.options.timeout), self.parcels, self.options
 
-    def _watch(self, outcome: Outcome) -> Callable[[int], None]:
         def progress(count: int) -> None:
             outcome.sent += count
-            if self._stopped.is_set():
-                raise UnreachableError("interrupted; the same command goes on with it")
+            deadline.left()
 
-        return progress
+        with self._stoppable(deadline):
+            outcome.state = SENDING
+            changed = deliver(outcome.target, parcels, options, deadline, progress)
+            if options.install and isinstance(outcome.target, SshTarget):
+                outcome.state = INSTALLING
+                install(outcome.target, parcels, options, deadline)
+                return INSTALLED
+        return SHIPPED if changed else THERE
+
+    @contextmanager
+    def _stoppable(self, deadline: Deadline) -> Iterator[None]:
+        self._deadlines.append(deadline)
+        try:
+            if self._stopped.is_set():
+                raise deadline.error()
+            yield
+        finally:
+            self._deadlines.remove(deadline)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        for deadline in tuple(self._deadlines):
+            deadline.stop()

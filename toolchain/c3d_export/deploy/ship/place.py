@@ -1,10 +1,10 @@
 """Puts a bundle into a folder, here or far: resumable, atomic, and nothing is sent twice.
 
 A part file is named after the digest of what it becomes and after who writes it. A transfer goes on
-with the largest part that it finds, which it first renames to its own: from then on nobody else
-publishes that file. Where its writer still lives, both write the same bytes to the same places, and
-the one whose part was taken over looks for it again. What a part holds is hashed before it is gone
-on with, since a crash of that machine can lose what was written.
+with the largest part that it finds, which it first renames to its own: only who has it under a name
+of its own publishes it. Where its writer still lives, both write the same bytes to the same places,
+and the one whose part was taken over waits for the other one. What a part holds is hashed before it
+is gone on with, since a crash of that machine can lose what was written.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import contextlib
 import hashlib
 import posixpath
 import secrets
+import time
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from ...core.atomic import TEMP_SUFFIX
@@ -24,32 +26,33 @@ from ...core.errors import (
     RemoteMissingError,
     UnreachableError,
 )
-from ...runtime.remote.deadline import Progress
+from ...runtime.remote.deadline import Progress, Write
 from ...runtime.remote.sftpwire import Attributes
 from .parcel import Parcel
 
 # Parts of other bundles of the name that nobody wrote to for so long belong to killed processes.
 _ABANDONED_SECONDS: Final = 24 * 3600
 _NAME_PART: Final = 40
-# Each time that a part is taken over it has grown, so that few are enough.
+# A ship loses its part only to a living one, for which it then waits: as long as its own try took,
+# twice over, and some seconds.
 _TRIES: Final = 10
+_SECONDS: Final = 3.0
+_LOOK: Final = 0.1
 GONE: Final = (MissingInputError, RemoteMissingError)
 
 
 class Files(Protocol):
     """What a folder of bundles needs of a file system. Paths are text, with slashes.
 
-    Every method raises leaves of C3DError: one of GONE where a file is not there. write: data from
-    offset on, and the file's end where that of data is; fresh: there must not be one yet.
+    Every method raises leaves of C3DError: one of GONE where a file is not there. `writing` is as
+    `Sftp.writing` says.
     """
 
     def stat(self, path: str) -> Attributes | None: ...
     def lstat(self, path: str) -> Attributes | None: ...
     def entries(self, folder: str) -> dict[str, Attributes]: ...
     def digest(self, path: str, length: int) -> str: ...
-    def write(
-        self, path: str, offset: int, data: memoryview, progress: Progress, *, fresh: bool
-    ) -> None: ...
+    def writing(self, path: str, *, fresh: bool) -> AbstractContextManager[Write]: ...
     def rename(self, old: str, new: str) -> None: ...
     def remove(self, path: str) -> None: ...
 
@@ -73,14 +76,25 @@ def place(files: Files, folder: str, parcel: Parcel, progress: Progress) -> bool
         if _is_there(files, final, parcel):
             _sweep(files, folder, parcel, final)
             return attempt > 0
+        start, before = time.monotonic(), files.lstat(final)
         try:
             part = _filled(files, folder, parcel, progress)
             files.rename(part, final)
         except GONE:
-            continue  # another ship has taken the part over
+            _await_another(files, final, before, 2 * (time.monotonic() - start) + _SECONDS)
+            continue
         _sweep(files, folder, parcel, final)
         return True
     raise UnreachableError(f"others ship to {final} at the same time; ship again after them")
+
+
+def _await_another(files: Files, final: str, before: Attributes | None, seconds: float) -> None:
+    """Until the ship that has taken our part over has published it, or seems to have died."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if files.lstat(final) != before:
+            return
+        time.sleep(_LOOK)
 
 
 def _is_there(files: Files, path: str, parcel: Parcel) -> bool:
@@ -97,15 +111,23 @@ def _filled(files: Files, folder: str, parcel: Parcel, progress: Progress) -> st
     """The path of a part of our own that has all of the bundle."""
     data, part = memoryview(parcel.data), posixpath.join(folder, part_name(parcel))
     found = _taken_over(files, folder, parcel, part)
-    start = min(found.size, len(data)) if found else 0
-    if start and files.digest(part, start) != hashlib.sha256(data[:start]).hexdigest():
-        start = 0
     try:
-        files.write(part, start, data, progress, fresh=found is None)
+        # It is opened first: then it may lose its name, and is filled all the same.
+        with files.writing(part, fresh=found is None) as write:
+            write(_start(files, part, found, data) if found else 0, data, progress)
     except (DiskError, RemoteDiskError):
         _remove(files, part)  # a full disk is not left full
         raise
     return part
+
+
+def _start(files: Files, part: str, found: Attributes, data: memoryview) -> int:
+    """How much of a part is as it should be: all that is there, or nothing."""
+    size = min(found.size, len(data))
+    with contextlib.suppress(*GONE):
+        if files.digest(part, size) == hashlib.sha256(data[:size]).hexdigest():
+            return size
+    return 0
 
 
 def _taken_over(files: Files, folder: str, parcel: Parcel, part: str) -> Attributes | None:

@@ -12,6 +12,7 @@ import posixpath
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -24,7 +25,7 @@ from ...core.errors import (
 )
 from ...core.limits import MAX_REMOTE_ENTRIES
 from . import sftpwire as wire
-from .deadline import Deadline, Progress, silent
+from .deadline import Deadline, Progress, Write, silent
 from .sftpchannel import ON_THE_WAY, Channel
 from .sftpwire import Attributes, Reader
 from .target import SshTarget
@@ -72,33 +73,32 @@ class Sftp:
                 self._end_of_list(folder, reader)
                 break
             self._channel.expect(kind, wire.NAME)
-            found |= _names(reader)
+            found |= wire.names(reader)
             if len(found) > MAX_REMOTE_ENTRIES:
                 raise RemoteAnswerError(f"{folder} has more than {MAX_REMOTE_ENTRIES} entries")
         self._close(folder, handle)
         return found
 
-    def write(
-        self,
-        path: str,
-        offset: int,
-        data: memoryview,
-        progress: Progress = silent,
-        *,
-        fresh: bool = True,
-    ) -> None:
-        """Writes data[offset:] to its place in a file, makes it as long as data, flushes it.
+    @contextmanager
+    def writing(self, path: str, *, fresh: bool) -> Iterator[Write]:
+        """Opens a file; yields write(offset, data, progress), which writes data[offset:] to its
+        place, makes the file as long as data and flushes it. What is in front of offset stays.
 
-        What is in front of offset stays. fresh: the file is made, and must not be there.
+        fresh: the file is made, and must not be there; else it must be.
         """
         made = wire.FLAG_CREATE | wire.FLAG_EXCLUSIVE if fresh else 0
         flags = wire.number(wire.FLAG_WRITE | made) + wire.mode_attributes(0o644)
         with self._open(path, flags) as handle:
-            self._write_pieces(path, handle, offset, data, progress)
-            cut = wire.text(handle) + wire.size_attributes(len(data))
-            self._channel.done(path, *self._channel.ask(wire.FSETSTAT, cut))
-            if b"fsync@openssh.com" in self._channel.extensions:
-                self._extended(path, "fsync@openssh.com", wire.text(handle))
+            yield partial(self._write, path, handle)
+
+    def _write(
+        self, path: str, handle: bytes, offset: int, data: memoryview, progress: Progress
+    ) -> None:
+        self._write_pieces(path, handle, offset, data, progress)
+        cut = wire.text(handle) + wire.size_attributes(len(data))
+        self._channel.done(path, *self._channel.ask(wire.FSETSTAT, cut))
+        if b"fsync@openssh.com" in self._channel.extensions:
+            self._extended(path, "fsync@openssh.com", wire.text(handle))
 
     def read(self, path: str, limit: int, progress: Progress = silent) -> Iterator[bytes]:
         """The pieces of a file; raises RemoteAnswerError where it has more than limit bytes."""
@@ -241,16 +241,3 @@ class Sftp:
         code = reader.number()
         if code != wire.EOF:
             raise self._channel.error(folder, code, reader)
-
-
-def _names(reader: Reader) -> dict[str, Attributes]:
-    found: dict[str, Attributes] = {}
-    for _ in range(reader.number()):
-        name, _long = reader.text().decode("utf-8", "surrogateescape"), reader.text()
-        attributes = reader.attributes()
-        if name in (".", ".."):
-            continue
-        if not name or "/" in name or "\0" in name:
-            raise RemoteAnswerError(f"the SFTP server lists a file of forbidden name {name[:80]!r}")
-        found[name] = attributes
-    return found

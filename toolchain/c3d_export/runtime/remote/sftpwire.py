@@ -98,3 +98,17 @@ class Reader:
         for _ in range(self.number() if flags & HAS_EXTENDED else 0):
             self.text(), self.text()
         return Attributes(size, mode, modified)
+
+
+def names(reader: Reader) -> dict[str, Attributes]:
+    """Of one NAME packet; raises RemoteAnswerError for names that lead out of a folder."""
+    found: dict[str, Attributes] = {}
+    for _ in range(reader.number()):
+        name, _long = reader.text().decode("utf-8", "surrogateescape"), reader.text()
+        attributes = reader.attributes()
+        if name in (".", ".."):
+            continue
+        if not name or "/" in name or "\0" in name:
+            raise RemoteAnswerError(f"the SFTP server lists a file of forbidden name {name[:80]!r}")
+        found[name] = attributes
+    return found

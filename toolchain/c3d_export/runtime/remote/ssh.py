@@ -11,7 +11,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Final
@@ -80,14 +79,11 @@ def started(
         except OSError as error:
             message = f"cannot run {arguments[0]}: {error.strerror}; install openssh-client"
             raise LibraryMissingError(message) from error
-        timer = threading.Timer(deadline.left(), process.kill)
-        timer.daemon = True
-        timer.start()
         try:
-            yield process, errors
-            _let_end(process)
+            with deadline.over(process):
+                yield process, errors
+                _let_end(process)
         finally:
-            timer.cancel()
             process.kill()
             _close(process)
 
