@@ -151,6 +151,10 @@ def _version(value: object) -> Edit:
     return lambda m: m.update(version=value)
 
 
+def _family(value: object) -> Edit:
+    return lambda m: m.update(family=value)
+
+
 def _spec(field: str, value: object) -> Edit:
     return lambda m: m["spec"].update({field: value})
 
@@ -194,6 +198,7 @@ def edits() -> list[Edit]:
         _answer(8, more=2),
         lambda m: m.update(anything={"deep": [[["é", 1e300, -0.5, True, None, "\u2028"]]]}),
     ]
+    found += [_family(family) for family in ("elic", "", 5, None)]
     found += [_version(version) for version in (0, 4, 6, "5", None, 1.5)]
     for field in ("qualities", "latents", "hyper", "planes", "base"):
         found += [_spec(field, value) for value in (0, -1, 7, 1 << 40, "many", None)]

@@ -115,7 +115,8 @@ typedef struct c3d_codec c3d_codec;
 /*
  * Opens a bundle: checks all of it, makes the networks, and runs the known answers, which takes
  * about a tenth of a second. `options` may be null for the defaults. On success *codec is to be
- * closed with c3d_codec_close; on failure it is null.
+ * closed with c3d_codec_close; on failure it is null. Signatures of the bundle are not verified:
+ * whoever minds whose it is lets `c3d-export verify` look before.
  * Errors, in the order of the checks: OPTION, DEVICE, MISSING_INPUT, MEMORY, the BUNDLE_ ones,
  * RUNTIME_MISSING, RUNTIME_VERSION, RUNTIME, KNOWN_ANSWER.
  */

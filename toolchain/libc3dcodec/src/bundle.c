@@ -76,6 +76,16 @@ static c3d_status check_members(const c3d_json *manifest, const c3d_archive *arc
     return C3D_OK;
 }
 
+/* A bundle without one is of the package's own networks, the only ones that are read here. */
+static c3d_status check_family(const c3d_json *manifest, c3d_error *error)
+{
+    if (c3d_json_get(manifest, "family") == NULL)
+        return C3D_OK;
+    return c3d_fail(error, C3D_ERR_BUNDLE_MANIFEST,
+                    "the bundle is of a published family, which this library does not read; open"
+                    " it with the Python package");
+}
+
 static c3d_status check_signatures(const c3d_archive *archive, c3d_error *error)
 {
     const c3d_member *signatures = c3d_archive_find(archive, C3D_SIGNATURES);
@@ -162,6 +172,7 @@ static c3d_status read_checked(const c3d_archive *archive, const c3d_json *manif
     C3D_TRY(check_version(manifest, error));
     C3D_TRY(check_signatures(archive, error));
     C3D_TRY(check_members(manifest, archive, error));
+    C3D_TRY(check_family(manifest, error));
     C3D_TRY(c3d_arrays_read(archive, b->arrays, error));
     C3D_TRY(read_graphs(archive, flavour, b, error));
     C3D_TRY(read_spec(manifest, b, error));
