@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.atomic import make_folders, remove_file, write_bytes_atomic
-from ...core.digest import sha256_file
 from ...core.errors import (
     BundleError,
-    BundleHashError,
-    C3DError,
     MissingInputError,
     MissingModelError,
 )
 from ..bundle import MANIFEST, Bundle, parse_manifest
 from ..codec import Codec, open_codec
-from ..signatures import MEMBER as SIGNATURES
 from .layout import RECORD_SUFFIX, Layout, check_name, parse_id, store_root
 from .locking import locked
 from .reading import (
@@ -32,6 +28,7 @@ from .reading import (
     take_apart,
 )
 from .records import Record, first_record, read_record
+from .writing import write_codec
 
 if TYPE_CHECKING:
     from .live import LiveDecoder, LiveEncoder
@@ -77,33 +74,9 @@ class Store:
 
     def add_parts(self, parts: Parts) -> bytes:
         """As `add`, of a bundle that was taken apart already."""
-        codec, fresh = parts.bundle.id, list[Path]()
         with self.changing():
-            try:
-                self._write(parts, fresh)
-            except BaseException:
-                if not self.has(codec):  # on a full disk they would be in the way
-                    for path in fresh:
-                        path.unlink(missing_ok=True)
-                raise
-        return codec
-
-    def _write(self, parts: Parts, fresh: list[Path]) -> None:
-        """fresh: takes the blobs that were not there before."""
-        folder = self.layout.codec(parts.bundle.id)
-        if self.has(parts.bundle.id):
-            _require_same(folder, parts.manifest)
-        make_folders(self.layout.blobs)
-        for name, blob in blobs_of(parts.bundle.manifest).items():
-            path = self.layout.blobs / blob.sha256
-            if not _holds(path, blob.sha256, blob.size):
-                if not path.exists():
-                    fresh.append(path)
-                write_bytes_atomic(path, parts.members[name])
-        make_folders(folder)
-        if parts.signatures is not None:
-            _write_changed(folder / SIGNATURES, parts.signatures)
-        _write_changed(folder / MANIFEST, parts.manifest)
+            write_codec(self.layout, parts)
+        return parts.bundle.id
 
     def activate(self, name: str, codec: bytes) -> bool:
         """Makes a stored codec the active one of a name; returns whether it was another before.
@@ -266,26 +239,3 @@ def activate_all(store: Store, codecs: Iterable[tuple[str, bytes]]) -> dict[str,
     """Activates codecs of several names without another writer in between: name -> was another."""
     with store.changing():
         return {name: store._activate(check_name(name), codec) for name, codec in codecs}
-
-
-def _require_same(folder: Path, manifest: bytes) -> None:
-    """64 bits of a digest name a codec: another manifest with the same ones was made on purpose."""
-    try:
-        stored = read_manifest(folder)
-    except C3DError:  # damaged: it is replaced
-        return
-    if stored != manifest:
-        raise BundleHashError(
-            f"another codec has the id {folder.name} in this store; do not trust this bundle"
-        )
-
-
-def _holds(path: Path, digest: str, size: int) -> bool:
-    """Whether a blob is there and sound."""
-    return path.is_file() and path.stat().st_size == size and sha256_file(path) == digest
-
-
-def _write_changed(path: Path, data: bytes) -> None:
-    """Leaves a file alone that has these bytes: readers and `stat` see no change."""
-    if not (path.is_file() and path.read_bytes() == data):
-        write_bytes_atomic(path, data)
