@@ -66,10 +66,11 @@ def images(frame: Frame, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty workspace, in a place where neither samples nor shipped bundles are found."""
+    """An empty workspace and store, in a place where neither samples nor shipped bundles are."""
     monkeypatch.setattr("c3d_export.data.locate.source_root", lambda: None)
     monkeypatch.setattr("c3d_export.runtime.shipped.shipped_folders", lambda: (tmp_path / "none",))
     monkeypatch.setenv("C3D_WORKSPACE", str(tmp_path / "work"))
+    monkeypatch.setenv("C3D_STORE", str(tmp_path / "store"))
     return tmp_path / "work"
 
 

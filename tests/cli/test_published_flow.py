@@ -107,8 +107,7 @@ def test_from_a_checkpoint_to_a_file(
     weights = (made.network.g_a[0].weight, half.network.g_a[0].weight)
     assert not torch.equal(*weights)
 
-    if made.family.name == "mbt":
-        _ship(run, "toy-mine", frame, tmp_path)
+    _ship(run, "toy-mine", frame, tmp_path)
 
 
 def _ship(run: Run, name: str, frame: NDArray[np.uint8], folder: Path) -> None:

@@ -11,6 +11,7 @@ import click
 from ..core import jsonio
 from ..core.errors import OptionError
 from .hyperprior import bundle_imported, imported_model
+from .keys import signed_with, signing_key
 from .lookup import find_network, model_name
 from .output import note, print_json, progress
 from .overlay import find_overlay
@@ -20,6 +21,7 @@ from .settings import PATH, find_workspace, force_option, model_option, shared
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..deploy.bundle import Export, Provenance
+    from ..deploy.signing import SigningKey
     from ..overlay.pack import LearntOverlay
     from ..runtime.images import Frame
     from ..train.service import SavedModel
@@ -47,19 +49,16 @@ def export(size: str, game: str | None, out: Path | None, as_json: bool) -> None
     \b
     Example: c3d-export export --model small --game supertuxkart -o graphs
     """
-    from ..core.atomic import write_bytes_atomic
+    from ..core.folders import write_folder_atomic
     from ..deploy.bundle import export_network
-    from ..train.service import make_folder
 
     workspace, name = find_workspace(), model_name(game, size)
     origin, source = find_network(workspace, size, game)
     exported = export_network(source.network)
     folder = out or workspace.root / "exports" / name
-    make_folder(folder)
     files = graph_files(exported)
     files["certificates.json"] = jsonio.dumps(exported.certificates)
-    for file, data in files.items():
-        write_bytes_atomic(folder / file, data)
+    write_folder_atomic(folder, files)
     note(f"{folder}: {len(files)} files, from {origin}")
     if as_json:
         sizes = {file: len(data) for file, data in files.items()}
@@ -97,6 +96,7 @@ def graph_files(exported: Export) -> dict[str, bytes]:
     help="Published models: leave integer synthesis out, which gives exact pixels on CPUs.",
 )
 @click.option("--licence", default="unknown", metavar="TEXT", help=_FRAMES_DEFAULT)
+@click.option("--sign", type=PATH, metavar="KEY", help="Sign it with this .key file of keygen.")
 @force_option
 @shared()
 def bundle(
@@ -106,6 +106,7 @@ def bundle(
     overlay_bytes: int,
     float_synthesis: bool,
     licence: str,
+    sign: Path | None,
     force: bool,
     as_json: bool,
     deployment: Deployment,
@@ -120,6 +121,8 @@ def bundle(
     \b
     Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
     """
+    from ..core.atomic import remove_litter
+
     workspace = find_workspace()
     imported = imported_model(workspace, size)
     # A trained network of a published family has its game in its name already.
@@ -128,10 +131,13 @@ def bundle(
     path = out or workspace.bundles / f"{name}.c3b"
     if path.exists() and not force:
         raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")
+    # Before the work: a passphrase that is wrong is said at once.
+    key = None if sign is None else signing_key(sign)
+    remove_litter(path.parent, path.name)
     frames = calibration_frames(workspace, game)
     if imported is not None:
         synthesis = not float_synthesis
-        made = bundle_imported(imported, path, name, game, licence, frames, synthesis)
+        made = bundle_imported(imported, path, name, game, licence, frames, synthesis, key)
         _tell(made | deployment.make([path]), as_json)
         return
     if float_synthesis:
@@ -139,9 +145,9 @@ def bundle(
     origin, source = find_network(workspace, size, game)
     note(f"from {origin}, tables from {len(frames)} frames")
     learnt = find_overlay(workspace, game) if overlay_bytes and game else None
-    provenance = _provenance(name, game, licence, source)
+    provenance = _provenance(name, game, licence, source, frames)
     data = make_bundle(source, provenance, frames, learnt, overlay_bytes)
-    _write_checked(path, data)
+    data = _write_checked(path, data, key)
     result = {"bundle": str(path), "bytes": len(data), **_identity(path)}
     _tell(result | deployment.make([path]), as_json)
 
@@ -210,12 +216,14 @@ def calibration_frames(workspace: Workspace, game: str | None) -> list[Frame]:
     return frames
 
 
-def _provenance(name: str, game: str | None, licence: str, source: SavedModel) -> Provenance:
-    from ..deploy.bundle import Provenance
+def _provenance(
+    name: str, game: str | None, licence: str, source: SavedModel, frames: list[Frame]
+) -> Provenance:
+    from ..deploy.provenance import Provenance, frames_record
     from ..train.service import lineage
 
     stages = [_brief(state) for state in lineage(source.state)]
-    return Provenance(name, game or "", licence, {"stages": stages})
+    return Provenance(name, game or "", licence, {"stages": stages}, frames_record(frames))
 
 
 def _brief(state: dict[str, Any]) -> dict[str, Any]:
@@ -227,8 +235,9 @@ def _brief(state: dict[str, Any]) -> dict[str, Any]:
     return brief
 
 
-def _write_checked(path: Path, data: bytes) -> None:
-    """Writes a bundle only after it opened and gave its own known answers here."""
+def _write_checked(path: Path, data: bytes, key: SigningKey | None) -> bytes:
+    """Writes a bundle, signed where there is a key, only after it opened and gave its own known
+    answers here; what was written."""
     from ..core.atomic import write_bytes_atomic
     from ..runtime.bundle import parse_bundle
     from ..runtime.codec import Codec
@@ -236,8 +245,10 @@ def _write_checked(path: Path, data: bytes) -> None:
     from ..train.service import make_folder
 
     check_known_answers(Codec(parse_bundle(data)))
+    data = signed_with(key, data)
     make_folder(path.parent)
     write_bytes_atomic(path, data)
+    return data
 
 
 def _identity(path: Path) -> dict[str, Any]:

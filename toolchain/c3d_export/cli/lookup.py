@@ -116,8 +116,9 @@ def _from_shipped(name: str) -> tuple[str, SavedModel] | None:
 
 
 def bundle_path(workspace: Workspace, codec: str | None) -> Path:
-    """The bundle that `--codec` names: a file, or the name of one in the workspace, shipped, or
-    installed by pip.
+    """The bundle that `--codec` names: a file, or the name of one in the workspace, of the host's
+    store, shipped, or installed by pip; or the id of one in the store. One in the store is the
+    folder of its codec.
 
     Without a name it is the shipped default. Raises MissingInputError, MissingModelError, or
     OptionError for a name that two have installed.
@@ -131,15 +132,30 @@ def bundle_path(workspace: Workspace, codec: str | None) -> Path:
     if path.is_file():
         return path
     name = path.name.removesuffix(SUFFIX)
-    candidates = [workspace.bundles / f"{name}{SUFFIX}", shipped_bundles().get(name)]
+    candidates = [
+        workspace.bundles / f"{name}{SUFFIX}",
+        _installed(name),
+        shipped_bundles().get(name),
+    ]
     if path.name == codec:
-        found = next((entry for entry in candidates if entry and entry.is_file()), None)
+        found = next((entry for entry in candidates if entry and entry.exists()), None)
         if found or (found := _told(lambda: installed_codec(name))):
             return found
     raise MissingInputError(
-        f"no bundle {codec}, neither as a file nor in {workspace.bundles} or among those shipped"
-        " or installed; check the path, or make one with `c3d-export bundle`"
+        f"no bundle {codec}, neither as a file nor in {workspace.bundles}, installed or among those"
+        " shipped; check the path, or make one with `c3d-export bundle`"
     )
+
+
+def _installed(name_or_id: str) -> Path | None:
+    """The folder of a codec in the store; None where the store has none of this name or id."""
+    from ..runtime.store.store import open_store
+
+    store = open_store()
+    try:
+        return store.layout.codec(store.find(name_or_id))
+    except (MissingModelError, OptionError):
+        return None
 
 
 def _told(call: Callable[[], T]) -> T:
@@ -153,18 +169,23 @@ def _told(call: Callable[[], T]) -> T:
 
 
 def bundle_of_stream(workspace: Workspace, codec_id: bytes) -> Path:
-    """The bundle of this id in the workspace, among those shipped or those installed by pip; else
-    StreamForeignError."""
+    """The bundle of this id in the store (the folder of its codec), in the workspace, among those
+    shipped or those installed by pip; else StreamForeignError."""
     from ..runtime.installed import installed_codecs
     from ..runtime.shipped import find_by_id, shipped_folders
+    from ..runtime.store.store import open_store
 
+    store = open_store()
+    if store.has(codec_id):
+        return store.layout.codec(codec_id)
     path = find_by_id(codec_id, (workspace.bundles, *shipped_folders()))
     if path is None:
         installed = _told(installed_codecs).values()
         path = find_by_id(codec_id, dict.fromkeys(entry.parent for entry in installed))
     if path is None:
         raise StreamForeignError(
-            f"the stream was made by bundle {codec_id.hex()}, which is neither in"
-            f" {workspace.bundles} nor shipped or installed; name it with --codec BUNDLE"
+            f"the stream was made by bundle {codec_id.hex()}, which is neither"
+            f" installed nor in {workspace.bundles} nor shipped; name it with --codec BUNDLE, or"
+            " run c3d-export install with it"
         )
     return path

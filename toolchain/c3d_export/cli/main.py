@@ -24,11 +24,14 @@ from .evaluate import evaluate
 from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .import_ import import_
+from .install import install, list_, prune_old, rollback
+from .keys import keygen, sign, verify
 from .overlay import overlay
 from .packaging import package
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
+from .ship import ship
 from .specialise import specialise
 from .train import finetune, train
 from .validate import validate
@@ -86,7 +89,7 @@ def main() -> None:
     """Small neural image codecs, each made for the frames of one game or scene.
 
     \b
-    frames -> train -> prune -> finetune -> bundle -> validate -> encode / decode
+    frames -> train -> prune -> finetune -> bundle -> ship ... install -> encode / decode
 
     \b
     Example: c3d-export encode frame.png -o frame.c3s --quality 4
@@ -104,6 +107,14 @@ for _command in (
     bundle,
     package,
     validate,
+    keygen,
+    sign,
+    verify,
+    ship,
+    install,
+    rollback,
+    list_,
+    prune_old,
     encode,
     decode,
     evaluate,

@@ -60,6 +60,11 @@ def _is_number(text: str) -> bool:
     return not text or text[0].isdigit() or text[0] in "-+."
 
 
+def stderr_console() -> Console:
+    """For what changes while a command runs."""
+    return _console(sys.stderr)
+
+
 def _console(file: Any) -> Console:
     from rich.console import Console
 

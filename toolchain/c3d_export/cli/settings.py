@@ -100,6 +100,17 @@ model_option = click.option(
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")
+plain_http_option = click.option(
+    "--plain-http", is_flag=True, help="Allow registries without TLS other than this host's."
+)
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(1, 86_400),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each machine that is talked to.",
+)
 PATH = click.Path(path_type=Path)
 
 

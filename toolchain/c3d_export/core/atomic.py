@@ -3,7 +3,10 @@
 A file is written under a temporary name in its own folder, flushed to the disk, renamed over the
 old one, and the folder is flushed too. Until the rename the old file is untouched, whatever
 happens: an exception removes the temporary file, a killed process leaves one behind that ends in
-`TEMP_SUFFIX` and that nothing here ever reads.
+`TEMP_SUFFIX`, that nothing here ever reads and that `remove_litter` removes.
+
+A writer holds a lock (flock) on its temporary file, which the kernel takes away when it dies. So
+what a dead process left can be told from what a living one is writing, whatever its age.
 """
 
 from __future__ import annotations
@@ -17,6 +20,11 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from c3d_export.core.errors import DiskError
+
+try:
+    import fcntl
+except ImportError:  # Windows; litter stays there
+    fcntl = None  # type: ignore[assignment]
 
 TEMP_SUFFIX: Final = ".c3d-tmp"
 
@@ -38,15 +46,69 @@ def write_bytes_atomic(
     still there (after the rename only the flushing of the folder can fail: the new one is there).
     """
     target = Path(path)
-    with _disk_errors(target):
+    with disk_errors(target):
         temporary = _temporary_name(target)
-        try:
-            _write_new(temporary, data, mode)
-            os.replace(temporary, target)
-        except BaseException:
-            _discard(temporary)
-            raise
+        with contextlib.ExitStack() as stack:  # the file stays locked until it has its name
+            try:
+                stack.callback(os.close, _write_new(temporary, data, mode))
+                os.replace(temporary, target)
+            except BaseException:
+                _discard(temporary)
+                raise
         _sync_folder(target.parent)
+
+
+def make_folders(path: str | os.PathLike[str]) -> None:
+    """Creates a folder and those above it where they lack, each flushed into the one above.
+
+    Raises DiskError, also where something else than a folder has the name.
+    """
+    folder = Path(path)
+    with disk_errors(folder):
+        lacking = [p for p in (folder, *folder.parents) if not p.is_dir()]
+        for missing in reversed(lacking):
+            missing.mkdir(exist_ok=True)
+            _sync_folder(missing.parent)
+
+
+def remove_file(path: str | os.PathLike[str]) -> None:
+    """Removes a file, if it is there, for good: its folder is flushed. Raises DiskError."""
+    target = Path(path)
+    with disk_errors(target):
+        target.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+
+
+def remove_litter(folder: str | os.PathLike[str], name: str = "") -> list[Path]:
+    """Removes what killed writers left in a folder, and returns it; none where there is no folder.
+
+    name: only what was to become this file. What a living process is writing is not touched.
+    """
+    start = f".{name[:_NAME_PART]}." if name else "."
+    try:
+        found = sorted(Path(folder).iterdir())
+    except OSError:
+        return []
+    names = (p for p in found if p.name.startswith(start) and p.name.endswith(TEMP_SUFFIX))
+    return [path for path in names if _remove_dead(path)]
+
+
+def _remove_dead(path: Path) -> bool:
+    """Whether the writer of a temporary file was dead and the file is removed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        if fcntl is None:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)  # while it is locked, so that its writer can tell
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 @contextlib.contextmanager
@@ -59,7 +121,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     becomes a DiskError.
     """
     target = Path(path)
-    with _disk_errors(target):
+    with disk_errors(target):
         temporary = _temporary_name(target)
         try:
             yield temporary
@@ -72,7 +134,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _disk_errors(target: Path) -> Iterator[None]:
+def disk_errors(target: Path) -> Iterator[None]:
+    """Makes a DiskError of every OSError of the block; target: what the message names."""
     try:
         yield
     except OSError as error:
@@ -100,16 +163,31 @@ def _temporary_name(target: Path) -> Path:
     return target.parent / name
 
 
-def _write_new(temporary: Path, data: bytes | bytearray | memoryview, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, mode)
+def _write_new(temporary: Path, data: bytes | bytearray | memoryview, mode: int) -> int:
+    """A descriptor of the new file, which is locked as long as it is open."""
+    descriptor = _open_locked(temporary, mode)
     try:
         rest = memoryview(data).cast("B")
         while rest:  # one call writes 2 GiB at most, and less on a signal
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_locked(temporary: Path, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        descriptor = os.open(temporary, flags, mode)
+        if fcntl is None:
+            return descriptor
+        with contextlib.suppress(OSError):  # file systems without locks keep their litter
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # `remove_litter` came between the two calls
 
 
 def _sync_file(temporary: Path) -> None:

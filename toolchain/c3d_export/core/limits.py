@@ -33,6 +33,21 @@ MAX_MEMBER_BYTES: Final = 128 * MIB
 # Members of a bundle: graphs per flavour and rate point, tables and documents are some dozens.
 MAX_MEMBERS: Final = 256
 
+# The name of a member: ours have up to 40 characters.
+MAX_MEMBER_NAME: Final = 100
+
+# Signatures of a bundle: its maker, a reviewer, a distributor, and as many keys in the course of
+# being replaced. One takes 182 bytes in signatures.json.
+MAX_SIGNATURES: Final = 8
+MAX_SIGNATURES_BYTES: Final = 4 * KIB
+
+# A host's policy: some dozens of trusted keys of 150 bytes each.
+MAX_POLICY_BYTES: Final = 64 * KIB
+MAX_TRUSTED_KEYS: Final = 64
+
+# A file with a key in PEM: an encrypted private one has some 350 bytes.
+MAX_KEY_FILE_BYTES: Final = 4 * KIB
+
 # Fields of one serialised graph, all levels together: the widest of ours has some 3,000. What is
 # read costs under a microsecond a field, so this bounds the time for any file.
 MAX_GRAPH_FIELDS: Final = 65_536
@@ -66,6 +81,22 @@ MAX_JSON_BYTES: Final = 4 * MIB
 
 # Nesting of a JSON document: ours need 6; Python's own parser would recurse until it raises.
 MAX_JSON_DEPTH: Final = 32
+
+# One file that lists the hosts of a fleet, and its lines: some thousands of addresses.
+MAX_FLEET_BYTES: Final = MIB
+MAX_FLEET_TARGETS: Final = 4096
+
+# One manifest of an OCI registry: what registries themselves take (OCI distribution 1.1).
+MAX_OCI_MANIFEST_BYTES: Final = 4 * MIB
+
+# Any other answer of a registry: errors and tokens; tokens of large ones have some KiB.
+MAX_ANSWER_BYTES: Final = 256 * KIB
+
+# One packet of SFTP: servers send up to 256 KiB of data and a header.
+MAX_SFTP_PACKET_BYTES: Final = 288 * KIB
+
+# Entries of a folder on another machine that are looked at.
+MAX_REMOTE_ENTRIES: Final = 65_536
 
 
 def size_fault(width: int, height: int) -> str:

@@ -205,7 +205,7 @@ def open_first(bundle: Bundle, choices: Sequence[SessionOptions]) -> Codec:
             continue
         codec.refused = tuple(refused)
         for refusal in refused:
-            warnings.warn(passed_over(codec, refusal), C3DWarning, stacklevel=3)
+            warnings.warn(passed_over(codec, refusal), C3DWarning, stacklevel=4)
         return codec
     raise _differs(refused, choices[0].device)
 

@@ -1,0 +1,1 @@
+"""Shipping: bundles to folders, hosts behind ssh and registries, many at a time."""
