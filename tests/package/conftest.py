@@ -122,14 +122,19 @@ class Host:
 
 
 def install(
-    package: Path, *arguments: str, before: list[str] | None = None, python: str = sys.executable
+    package: Path,
+    *arguments: str,
+    before: list[str] | None = None,
+    python: str = sys.executable,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a package's install.sh."""
+    """Runs a package's install.sh; folder: the one that it is called from."""
     # pip keeps a cache at home, and nothing else may write into a package.
     home = str(package.parent)
     return subprocess.run(
         [*(before or []), "sh", str(package / "install.sh"), *arguments],
         env={"PATH": os.environ.get("PATH", os.defpath), "PYTHON": python, "HOME": home},
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,

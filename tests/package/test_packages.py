@@ -124,6 +124,17 @@ def test_a_python_that_does_not_fit_is_refused(full_package: Package, tmp_path: 
     assert install(other, python="/bin/false").returncode == 4
 
 
+def test_it_is_installed_relative_to_the_caller_and_says_what_the_host_lacks(
+    small_package: Package, tmp_path: Path
+) -> None:
+    """Without its dependencies, into an environment that has none of them."""
+    (tmp_path / "python").symlink_to(sys.executable)
+    done = install(small_package.folder, "a b/c", python="./python", folder=tmp_path)
+    assert done.returncode == 4
+    assert "the host lacks what c3d-export needs, No module named" in done.stderr
+    assert (tmp_path / "a b" / "c" / "bin" / "c3d-export").is_file()
+
+
 def test_a_codec_that_computes_other_numbers_there_is_told_of(
     host: Host, small_package: Package, repack: object, tmp_path: Path
 ) -> None:

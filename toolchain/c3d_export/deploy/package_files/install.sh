@@ -10,9 +10,10 @@ set -eu
 needs='@NEEDS@'
 pythons='@PYTHONS@'
 venv=${1:-}
-case $venv in '' | /*) ;; *) venv=$PWD/$venv ;; esac
-cd "$(dirname -- "$0")"
 base=${PYTHON:-python3}
+case $venv in '' | /*) ;; *) venv=$PWD/$venv ;; esac
+case $base in /*) ;; */*) base=$PWD/$base ;; esac
+cd "$(dirname -- "$0")"
 
 die() {
     code=$1
@@ -30,7 +31,8 @@ case " $pythons " in
     '  ' | *" $version "*) ;;
     *) die 4 "$python is Python $version; this package needs $needs: name one by PYTHON" ;;
 esac
-base=$("$base" -c 'import sys; print(sys.executable)')
+command -v "$base" >/dev/null || die 4 "there is no $base, whose pip installs; name one by PYTHON"
+base=$(command -v "$base")
 "$base" -m pip --version >/dev/null 2>&1 || die 4 "$base has no pip; install it (python3-pip)"
 
 "$base" - <<'EOF' || die 5 'the package is damaged, see above; get it again'
@@ -66,6 +68,10 @@ install() {
 [ ! -s requirements.txt ] || install -r requirements.txt
 # Over one of the same version, too.
 install --force-reinstall -r host.txt
+
+lacks=$("$python" -c 'import numpy, PIL, click, rich, onnxruntime' 2>&1) ||
+    die 4 "the host lacks what c3d-export needs, ${lacks##*: }: install it, or make the package" \
+        "--with-deps"
 
 # The one place where the codecs are handed to the host: its store, where it has one (which runs
 # the known answers), or else the known answers alone.
