@@ -70,9 +70,13 @@ def row(name: str, frames: list[Frame], threads: int, repeats: int) -> str:
     ]
     graph = type(exact)(bundle, SessionOptions(flavour="float", threads=threads), native=False)
     same = sum(_same(exact, graph, frame) for frame in frames)
-    cells = [f"{parameters:,}", *(f"{cost[way] / 1e3:.3g}" for way in ("encode", "decode"))]
+    cells = [f"{parameters:,}", *(kilo(cost[way]) for way in ("encode", "decode"))]
     cells += [*(f"{ms:.0f}" for ms in times), f"{same} of {len(frames)}"]
     return f"| `{name}` | {' | '.join(cells)} |"
+
+
+def kilo(macs: float) -> str:
+    return f"{macs / 1e3:.1f}" if macs < 1e5 else f"{macs / 1e3:,.0f}"
 
 
 def _same(exact: Any, graph: Any, frame: Frame) -> bool:

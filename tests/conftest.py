@@ -6,7 +6,8 @@ where torch is not installed (those that need a bundle are skipped there).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,20 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 MakeFrame = Callable[..., Frame]
 Repack = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the host or its user trusts has no say in the tests and what they start."""
+    path = tmp_path_factory.mktemp("policy") / "policy.toml"
+    path.write_text("require_signature = false\n")
+    before = os.environ.get("C3D_POLICY")
+    os.environ["C3D_POLICY"] = str(path)
+    yield
+    if before is None:
+        del os.environ["C3D_POLICY"]
+    else:
+        os.environ["C3D_POLICY"] = before
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from c3d_export.core.limits import MAX_SIGNATURES
 from c3d_export.runtime.archive import pack_archive, unpack_archive
 from c3d_export.runtime.bundle import MANIFEST
+from c3d_export.runtime.signatures import MEMBER as SIGNATURES
+from c3d_export.runtime.signatures import Signature, pack_signatures
 
 from .host import GOLDEN
 
@@ -75,6 +79,7 @@ def archives() -> list[bytes]:
                 archive.writestr(info, parts[name])
         found.append(buffer.getvalue())
     names = ("Upper.bin", "a/b/c.bin", "../a.bin", "a.b.c", "noending", "a/.bin", "a b.bin")
+    found += [pack_archive({**parts, "n" * n + ".bin": b"x"}) for n in (97, 40_000)]
     found += [pack_archive({**parts, name: b"x"}) for name in names]
     found.append(pack_archive({**parts, **{f"m{i}.bin": b"" for i in range(257)}}))
     found.append(pack_archive({}))
@@ -221,6 +226,61 @@ def manifests() -> list[bytes]:
     return [pack_archive({**parts, MANIFEST: text}) for text in texts]
 
 
+KEYS = ("0123456789abcdef", "123456789abcdef0")
+VALUE = bytes(range(64))
+
+
+def signed(data: bytes, member: bytes) -> bytes:
+    return pack_archive({**unpack_archive(data), SIGNATURES: member})
+
+
+def sound_signatures() -> list[bytes]:
+    """Members that are written as they have to be, verified or not."""
+    eight = [Signature(f"{n:016x}", bytes([n]) * 64) for n in range(MAX_SIGNATURES)]
+    both = [Signature(key, VALUE) for key in KEYS]
+    return [pack_signatures(listed) for listed in (both[:1], both, eight)]
+
+
+def broken_signatures() -> list[bytes]:
+    """Members with another form, most of which a lenient reader would take."""
+    one, two, eight = sound_signatures()
+    start, end = one.index(b"    {"), one.index(b"\n  ],")
+    entry, key = one[start:end], KEYS[0].encode()
+    return [
+        *(b"", b"{}", b"[]", b"null", b"\xff", one[:-1], one + b"\n", b"\xef\xbb\xbf" + one),
+        *(one[:n] for n in range(1, len(one), 23)),
+        json.dumps(json.loads(one)).encode(),  # the same, spelt otherwise
+        one.replace(b"  ", b"\t"),
+        one.replace(b"\n", b"\r\n"),
+        one.replace(entry, b""),
+        one.replace(entry, entry + b",\n" + entry),  # two of one key
+        two.replace(KEYS[0].encode(), b"f" * 16, 1),  # in another order
+        eight.replace(b"\n  ],", b",\n" + entry.replace(key, b"f" * 16) + b"\n  ],"),
+        *(one.replace(b'"version": 1', b'"version": ' + v) for v in (b"2", b"true", b"1.0", b"-1")),
+        one.replace(b"c3d-export signatures", b"c3d-export bundle"),
+        one.replace(b"ed25519", b"none"),
+        one.replace(b'"algorithm": "ed25519"', b'"algorithm": ""'),
+        one.replace(key, key.upper()),
+        one.replace(key, key[:-1]),
+        one.replace(key, key + b"0"),
+        one.replace(key, b"\\u0030" + key[1:]),
+        one.replace(b"==", b"="),
+        one.replace(b"==", b""),
+        one.replace(b"Pw==", b"Px=="),  # bits beyond the last byte
+        one.replace(b"Pw==", b"P-=="),
+        one.replace(b"AAEC", b"AA C"),
+        one.replace(b"AAEC", b"AAE\x00"),
+        one.replace(b'"version": 1', b'"version": 1,\n  "more": 0'),
+        one.replace(b'"version": 1', b'"version": 1,\n  "version": 1'),
+        one[:-2] + b" " * 5000 + b"}\n",
+        b"[" * 4000,
+    ]
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value & 127 | 128, value >> 7]) if value > 127 else bytes([value])
+
+
 def graphs(repack: Repack) -> list[bytes]:
     """Graphs with flipped bits, cut, doubled, or in one another's place."""
     parts = unpack_archive(GOOD)
@@ -234,5 +294,11 @@ def graphs(repack: Repack) -> list[bytes]:
             found.append(repack(GOOD, {name: bytes(changed)}))
         for other in (b"", data[:-1], data * 2, b"1234ORTM" + data, data + b"\x08\x08"):
             found.append(repack(GOOD, {name: other}))
+    name = b"n" * 200  # of a node, field 3: of the graph, field 7, one node, field 1
+    node = b"\x1a\xc8\x01" + name + b"\x22\x05Shape\x0a\x01v\x12\x01s"
+    for long in (node, node.replace(name, b"n" * 120).replace(b"\xc8\x01", b"\x78")):
+        part = b"\x0a" + _varint(len(long)) + long
+        whole = parts["graphs/g_s.qlinear"] + b"\x3a" + _varint(len(part)) + part
+        found.append(repack(GOOD, {"graphs/g_s.qlinear": whole}))
     swapped = {"graphs/g_cp.qlinear": parts["graphs/g_ep.qlinear"]}
     return [*found, repack(GOOD, swapped)]

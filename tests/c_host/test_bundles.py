@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from c3d_export.runtime.archive import unpack_archive
+from c3d_export.runtime.archive import pack_archive, unpack_archive
 
 from .forged import (
     GOOD,
     Repack,
     archives,
+    broken_signatures,
     edits,
     flipped,
     graphs,
     manifests,
     members,
+    signed,
+    sound_signatures,
     values,
 )
 from .host import CLASSES, STATUSES, Case, Driver, is_error
@@ -50,6 +53,29 @@ def test_manifests(driver: Driver, repack: Repack) -> None:
 
 def test_graphs(driver: Driver, repack: Repack) -> None:
     assert "ERR_BUNDLE_GRAPH" in compare_opening(driver, graphs(repack))
+
+
+def test_signed_bundles_are_read_and_their_signatures_are_not_verified(driver: Driver) -> None:
+    bundles = [signed(GOOD, member) for member in sound_signatures()]
+    assert compare_opening(driver, bundles) == {"OK"}
+
+
+def test_signatures_of_another_form(driver: Driver, sanitized: Driver) -> None:
+    members = broken_signatures()
+    assert len(members) == len(set(members))
+    bundles = [signed(GOOD, member) for member in members]
+    assert compare_opening(driver, bundles) == {"ERR_BUNDLE_SIGNATURE"}
+    cases = [Case("b", data) for data in bundles]
+    assert sanitized.run(cases) == driver.run(cases)
+
+
+def test_signatures_in_another_place_or_listed(driver: Driver, repack: Repack) -> None:
+    (member, *_) = sound_signatures()
+    names = ("signature.json", "graphs/signatures.json", "signatures.jso")
+    bundles = [pack_archive({**unpack_archive(GOOD), name: member}) for name in names]
+    # Listed by the manifest, they would be part of what they sign.
+    bundles.append(repack(GOOD, {"signatures.json": member}))
+    assert compare_opening(driver, bundles) == {"ERR_BUNDLE_MEMBER"}
 
 
 def test_all_of_these_under_the_sanitizers(

@@ -67,6 +67,10 @@ CODING = (
     "compare",
     "bench",
     "validate",
+    "install",
+    "rollback",
+    "list",
+    "prune-old",
     "doctor",
 )
 MAKING = ("train", "prune", "finetune", "export", "bundle", "data import", "data inspect")

@@ -35,9 +35,13 @@ def imported(run: Run, workspace: Path, frame: Frame, tmp_path: Path) -> str:
 def test_an_imported_network_is_shipped(
     run: Run, workspace: Path, imported: str, frame: Frame, tmp_path: Path
 ) -> None:
-    done = run("bundle", "--model", imported, "--game", "game", "--json")
+    pytest.importorskip("cryptography")
+    assert run("keygen", "-o", tmp_path / "me").exit_code == 0
+    sign = "--sign", tmp_path / "me.key"
+    done = run("bundle", "--model", imported, "--game", "game", *sign, "--json")
     assert done.exit_code == 0, done.stderr
     made = json.loads(done.stdout)
+    assert run("verify", made["bundle"], "--key", tmp_path / "me.pub").exit_code == 0
     assert (made["name"], made["qualities"]) == ("game-mine", 1)
     again = run("bundle", "--model", imported, "--game", "game")
     assert (again.exit_code, "--force" in again.stderr) == (2, True)

@@ -115,6 +115,26 @@ def test_a_shipped_bundle_is_pruned_where_nothing_was_trained(
     assert state["parents"][0]["stage"] == "bundle"
 
 
+def test_a_bundle_is_signed_when_it_is_made(
+    run: Run, toy: Path, bundle_data: bytes, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "generic-xsmall.c3b").write_bytes(bundle_data)
+    assert run("keygen", "-o", tmp_path / "studio").exit_code == 0
+    path, make = tmp_path / "toy.c3b", ("bundle", *TOY, "-o", tmp_path / "toy.c3b", "--json")
+    refused = run(*make, "--sign", tmp_path / "studio.pub")
+    assert (refused.exit_code, "no private key" in line_of(refused.stderr)) == (2, True)
+    assert not path.exists()
+    made = run(*make, "--sign", tmp_path / "studio.key")
+    assert made.exit_code == 0, made.stderr
+    assert json.loads(made.stdout)["bytes"] == path.stat().st_size
+    done = run("verify", path, "--key", tmp_path / "studio.pub", "--json")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["trusted"], told["name"]) == (0, True, "toy-xsmall")
+    assert told["provenance"]["fitted_to"]["frames"] > 0
+
+
 def test_a_generic_network_is_slimmed_on_several_games(run: Run, toy: Path) -> None:
     folder = toy / "data" / "train"
     shutil.copytree(folder / "toy-96p", folder / "other-96p")

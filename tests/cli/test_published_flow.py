@@ -107,15 +107,14 @@ def test_from_a_checkpoint_to_a_file(
     weights = (made.network.g_a[0].weight, half.network.g_a[0].weight)
     assert not torch.equal(*weights)
 
-    if made.family.name == "mbt":
-        _ship(run, "toy-mine", frame, tmp_path)
+    _ship(run, "toy-mine", frame, tmp_path)
 
 
 def _ship(run: Run, name: str, frame: NDArray[np.uint8], folder: Path) -> None:
     write_image(folder / "frame.png", frame)
     bundle, stream, shown = (folder / n for n in ("mine.c3b", "frame.c3s", "shown.png"))
     for line in (
-        ("bundle", "--model", name, *GAME, "-o", bundle),
+        (*("bundle", "--model", name, *GAME, "-o", bundle), *_deployed(folder)),
         ("validate", bundle),
         ("encode", folder / "frame.png", "-o", stream, "--codec", bundle),
         ("decode", stream, "-o", shown, "--codec", bundle),
@@ -123,6 +122,16 @@ def _ship(run: Run, name: str, frame: NDArray[np.uint8], folder: Path) -> None:
         done = run(*line)
         assert done.exit_code == 0, done.stderr
     assert read_image(shown).shape == frame.shape
+    assert [path.name.split("-")[0] for path in (folder / "wheels").iterdir()] == [
+        "c3d_codec_toy_mine"
+    ]
+    assert {path.name.rsplit("-", 1)[1] for path in (folder / "models").iterdir()} == {
+        *("g_a", "h_a", "h_s", "g_s")
+    }
+
+
+def _deployed(folder: Path) -> tuple[object, ...]:
+    return ("--wheel", folder / "wheels", "--triton", folder / "models")
 
 
 def test_training_goes_on_only_at_the_same_widths(run: Run, imported: Path) -> None:

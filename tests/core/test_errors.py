@@ -47,7 +47,7 @@ def test_the_groups_of_corrupt_files() -> None:
     assert issubclass(errors.StreamError, errors.CorruptError)
     assert issubclass(errors.BundleError, errors.CorruptError)
     assert len(errors.StreamError.__subclasses__()) == 8
-    assert len(errors.BundleError.__subclasses__()) == 6
+    assert len(errors.BundleError.__subclasses__()) == 7
 
 
 def test_a_message_is_one_line_whatever_it_quotes() -> None:

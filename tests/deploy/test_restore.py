@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from c3d_export import __version__
 from c3d_export.core.errors import BundleGraphError, BundleManifestError
 from c3d_export.deploy.bundle import Export, Provenance, build_bundle, export_network
 from c3d_export.deploy.restore import (
@@ -154,6 +155,8 @@ def test_a_bundle_says_where_it_comes_from(tiny_bundle: Bundle, tiny_bytes: byte
         "licence": "CC0-1.0",
         "training": {"steps": 0},
     }
+    assert manifest["provenance"]["versions"]["c3d-export"] == __version__
+    assert {"numpy", "onnx", "python", "torch"} < manifest["provenance"]["versions"].keys()
     card = unpack_archive(tiny_bytes)["card.md"].decode()
     assert card.startswith("# tiny\n")
     assert "frames of synthetic" in card

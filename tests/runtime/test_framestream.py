@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -209,3 +211,24 @@ def test_a_batch_with_a_bad_frame_raises(tiny_codec: Codec, make_frame: MakeFram
 def test_streams_of_a_codec_share_its_sessions(tiny_codec: Codec) -> None:
     assert tiny_codec._single is tiny_codec._single
     assert tiny_codec._single.sessions.options.threads == 1
+
+
+def test_an_error_keeps_no_array_of_its_item() -> None:
+    """They are freed with it, and not when the garbage collector comes by."""
+    held: list[weakref.ref[NDArray[np.uint8]]] = []
+
+    def work() -> None:
+        frame = np.zeros(9, np.uint8)
+        held.append(weakref.ref(frame))
+        raise ValueError(len(frame))
+
+    gc.collect()
+    gc.disable()
+    try:
+        with FrameStream[None](work, workers=1) as stream:
+            stream.submit()
+            with pytest.raises(ValueError):
+                next(stream)
+        assert held[0]() is None
+    finally:
+        gc.enable()

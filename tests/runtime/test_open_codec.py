@@ -165,14 +165,14 @@ def test_the_bundle_is_read_once(
 ) -> None:
     """What was checked is what is used, even where the file changes meanwhile."""
     reads: list[object] = []
-    read = codec_module.read_bundle
+    read = codec_module.read_admitted
 
     def counted(path: object) -> object:
         reads.append(path)
         return read(path)  # type: ignore[arg-type]
 
     break_flavours("qlinear")
-    monkeypatch.setattr(codec_module, "read_bundle", counted)
+    monkeypatch.setattr(codec_module, "read_admitted", counted)
     with pytest.warns(C3DWarning):
         open_codec(tiny_path, flavour=("qlinear", "float"), threads=1)
     assert reads == [tiny_path]

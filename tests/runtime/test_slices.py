@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import weakref
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -108,3 +113,34 @@ def test_a_failing_job_waits_for_the_others() -> None:
     with pytest.raises(ValueError, match="first"):
         Workers(3).run([fail, lambda: done.append(1), lambda: done.append(2)])
     assert sorted(done) == [1, 2]
+
+
+@pytest.mark.parametrize("failing", [{0}, {1}, {2}, {0, 1, 2}])
+def test_an_error_keeps_no_array_of_its_callers(failing: set[int]) -> None:
+    """They are freed with it, and not when the garbage collector comes by: damaged streams, one
+    after the other, would fill the memory with frames."""
+    workers = Workers(3)
+
+    def job(number: int) -> None:
+        if number in failing:
+            raise ValueError(number)
+
+    def decode() -> weakref.ref[NDArray[np.int16]]:
+        latents = np.zeros(9, np.int16)
+        held = weakref.ref(latents)
+        try:
+            workers.run([partial(job, number) for number in range(3)])
+        except ValueError as error:
+            assert error.args[0] == min(failing)
+            return held
+        pytest.fail(f"no error of the jobs, and {len(latents)} latents")
+
+    gc.collect()
+    gc.disable()
+    try:
+        held, begin = decode(), time.monotonic()
+        while held() is not None and time.monotonic() < begin + 5:
+            time.sleep(0.001)  # a thread that failed lets go of its error a moment later
+        assert held() is None
+    finally:
+        gc.enable()

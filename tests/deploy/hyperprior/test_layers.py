@@ -12,8 +12,11 @@ from onnx import numpy_helper
 
 from c3d_export.core.errors import BundleGraphError
 from c3d_export.quantize.post.layer import IntegerLayer
+from c3d_export.runtime.bundle import parse_bundle
 from c3d_export.runtime.graphtensors import Constants, graph_constants
+from c3d_export.runtime.hyperprior.codec import HyperpriorCodec
 from c3d_export.runtime.hyperprior.layers import integer_convolution, largest_outputs
+from c3d_export.runtime.sessions import SessionOptions
 
 from .conftest import Made
 
@@ -127,3 +130,48 @@ def test_hostile_layers_are_refused(attack: str, made: Made) -> None:
 def test_a_layer_of_other_inputs_is_refused(made: Made) -> None:
     with pytest.raises(BundleGraphError, match="17 inputs where 16 come in"):
         integer_convolution(constants_of(made), "h_s.0", np.full(16, 1), **UP)
+
+
+def _edited(data: bytes, name: str, change: Callable[[np.ndarray], object]) -> bytes:
+    """The graph with another initialiser, which `change` makes or alters."""
+    model = onnx.load_model_from_string(data)
+    (tensor,) = (t for t in model.graph.initializer if t.name == name)
+    array = numpy_helper.to_array(tensor).copy()
+    made = change(array)
+    tensor.CopyFrom(numpy_helper.from_array(array if made is None else made, name))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+GRAPHS: dict[str, tuple[str, Callable[[np.ndarray], object]]] = {
+    "scale that is no number": ("h_s.2.scale", lambda a: a.fill(np.nan)),
+    "weights beyond int16": ("h_s.1.upper.weight", lambda a: np.full(a.shape, 32767, np.int16)),
+    "sums beyond int32": ("h_s.2.upper.weight", lambda a: np.full(a.shape, 2047, np.int16)),
+    "range of outputs": ("h_s.0.high", lambda a: a.fill(1e9)),
+    "another kernel": ("h_s.2.upper.weight", lambda a: np.ascontiguousarray(a[:, :, 1:])),
+}
+
+
+@pytest.mark.parametrize("fault", GRAPHS)
+def test_a_bundle_with_a_hostile_h_s_does_not_open(
+    fault: str, made: Made, repack: Callable[..., bytes]
+) -> None:
+    graph = _edited(made.bundle.graphs["h_s", "float"], *GRAPHS[fault])
+    bundle = parse_bundle(repack(made.data, {"graphs/h_s.float": graph}))
+    with pytest.raises(BundleGraphError, match="of the bundle"):
+        HyperpriorCodec(bundle, SessionOptions(flavour="float"))
+
+
+def test_a_last_layer_of_other_latents_does_not_open(
+    made: Made, repack: Callable[..., bytes]
+) -> None:
+    """All its constants cut to fewer outputs."""
+    graph = made.bundle.graphs["h_s", "float"]
+    for part in ("weight", "bias"):
+        for half in ("upper", "lower"):
+            name = f"h_s.2.{half}.{part}"
+            graph = _edited(graph, name, lambda a: np.ascontiguousarray(a[2:]))
+    for part in ("scale", "negative", "low", "high"):
+        graph = _edited(graph, f"h_s.2.{part}", lambda a: np.ascontiguousarray(a[:, 2:]))
+    bundle = parse_bundle(repack(made.data, {"graphs/h_s.float": graph}))
+    with pytest.raises(BundleGraphError, match="46 outputs for 24 latents"):
+        HyperpriorCodec(bundle, SessionOptions(flavour="float"))

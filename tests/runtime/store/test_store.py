@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c3d_export.core import jsonio
 from c3d_export.core.atomic import TEMP_SUFFIX
 from c3d_export.core.errors import (
     BundleError,
@@ -21,11 +23,12 @@ from c3d_export.core.errors import (
     OptionError,
     ValidationError,
 )
+from c3d_export.runtime.archive import pack_archive, unpack_archive
 from c3d_export.runtime.bundle import parse_bundle, read_bundle
 from c3d_export.runtime.codec import open_codec
+from c3d_export.runtime.signatures import MEMBER as SIGNATURES
 from c3d_export.runtime.store import gate
 from c3d_export.runtime.store.layout import store_root
-from c3d_export.runtime.store.reading import SIGNATURES
 from c3d_export.runtime.store.store import Store
 
 from .conftest import Version, files
@@ -213,6 +216,28 @@ def test_the_policy_is_asked_before_storing_and_at_each_open(
     manifest = (store.layout.codec(codec) / "manifest.json").read_bytes()
     assert asked == [(manifest, None)] + [(manifest, b"{}")] * 4
     assert store.names() == ["tiny"]
+
+
+def test_signatures_are_stored_beside_the_manifest_and_replaced(
+    store: Store, tiny_bytes: bytes
+) -> None:
+    """Who signs a codec later does not change its id; an unsigned copy takes nothing away."""
+    members = unpack_archive(tiny_bytes)
+    plain = store.add(tiny_bytes)
+    assert store.signatures(plain) is None
+    for number in (1, 2):
+        text = base64.b64encode(bytes([number]) * 64).decode()
+        one = {"algorithm": "ed25519", "key": "00" * 8, "signature": text}
+        form = {"format": "c3d-export signatures", "version": 1, "signatures": [one]}
+        signed = jsonio.dumps(form)
+        bundle = pack_archive({**members, SIGNATURES: signed})
+        assert store.add(bundle) == plain
+        assert store.signatures(plain) == signed
+        assert store.add(tiny_bytes) == plain
+        assert store.signatures(plain) == signed
+    assert store.bundle(plain).id == parse_bundle(tiny_bytes).id
+    store.prune()
+    assert files(store.layout.root) == {"lock": b""}
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(

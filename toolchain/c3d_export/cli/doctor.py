@@ -203,8 +203,8 @@ def _timed(what: str, check: Callable[[], str]) -> Finding:
 
 def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
     """The known answers in every flavour of the devices that work."""
-    from ..runtime.bundle import read_bundle
     from ..runtime.families import flavours_of
+    from ..runtime.policy import read_admitted
     from ..runtime.sessions import DEVICE_FLAVOURS
 
     try:
@@ -212,7 +212,7 @@ def _answers(codec: str | None, devices: list[str]) -> Iterator[Finding]:
     except MissingModelError as error:
         yield Finding("known answers", WARNING, str(error))
         return
-    bundle = read_bundle(path)
+    bundle = read_admitted(path)
     for device in devices:
         own = flavours_of(bundle, device) if bundle.family else DEVICE_FLAVOURS[device]
         for flavour in own:

@@ -11,14 +11,17 @@ import click
 from ..core import jsonio
 from ..core.errors import OptionError
 from .hyperprior import bundle_imported, imported_model
+from .keys import signed_with, signing_key
 from .lookup import find_network, model_name
 from .output import note, print_json, progress
 from .overlay import find_overlay
+from .packaging import Deployment, deployment_options
 from .settings import PATH, find_workspace, force_option, model_option, shared
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..deploy.bundle import Export, Provenance
+    from ..deploy.signing import SigningKey
     from ..overlay.pack import LearntOverlay
     from ..runtime.images import Frame
     from ..train.service import SavedModel
@@ -78,8 +81,7 @@ def graph_files(exported: Export) -> dict[str, bytes]:
 @model_option
 @click.option("--game", metavar="NAME", help="The game; the generic network without it.")
 @click.option("-o", "--out", type=PATH, help="File [workspace/bundles/NAME.c3b].")
-@click.option("--package", type=PATH, metavar="DIR", help="Also build the folder to deploy.")
-@click.option("--with-deps", is_flag=True, help="Put the wheels that a host needs into it too.")
+@deployment_options("--package")
 @click.option(
     "--overlay-bytes",
     type=click.IntRange(0),
@@ -94,24 +96,27 @@ def graph_files(exported: Export) -> dict[str, bytes]:
     help="Published models: leave integer synthesis out, which gives exact pixels on CPUs.",
 )
 @click.option("--licence", default="unknown", metavar="TEXT", help=_FRAMES_DEFAULT)
+@click.option("--sign", type=PATH, metavar="KEY", help="Sign it with this .key file of keygen.")
 @force_option
 @shared()
 def bundle(
     size: str,
     game: str | None,
     out: Path | None,
-    package: Path | None,
-    with_deps: bool,
     overlay_bytes: int,
     float_synthesis: bool,
     licence: str,
+    sign: Path | None,
     force: bool,
     as_json: bool,
+    deployment: Deployment,
 ) -> None:
     """Make the bundle of a network: graphs, tables fitted to frames, known answers, model card.
 
     A game's bundle has its overlay too: counters, panels and the like, see `c3d-export overlay`.
-    An imported network (`c3d-export import ... -o NAME`) is bundled with --model NAME.
+    An imported network (`c3d-export import ... -o NAME`) is bundled with --model NAME. What is
+    deployed from a bundle (--package, --wheel, --triton) can be made later as well, by
+    `c3d-export package`.
 
     \b
     Example: c3d-export bundle --model small --game supertuxkart -o supertuxkart-small.c3b
@@ -126,35 +131,28 @@ def bundle(
     path = out or workspace.bundles / f"{name}.c3b"
     if path.exists() and not force:
         raise OptionError(f"{path} exists; add --force to replace it, or choose another -o")
+    # Before the work: a passphrase that is wrong is said at once.
+    key = None if sign is None else signing_key(sign)
     remove_litter(path.parent, path.name)
     frames = calibration_frames(workspace, game)
     if imported is not None:
         synthesis = not float_synthesis
-        made = bundle_imported(imported, path, name, game, licence, frames, synthesis)
-        _tell(made, path, package, with_deps, as_json)
+        made = bundle_imported(imported, path, name, game, licence, frames, synthesis, key)
+        _tell(made | deployment.make([path]), as_json)
         return
     if float_synthesis:
         raise OptionError("--float-synthesis is for published models; leave it out")
     origin, source = find_network(workspace, size, game)
     note(f"from {origin}, tables from {len(frames)} frames")
     learnt = find_overlay(workspace, game) if overlay_bytes and game else None
-    provenance = _provenance(name, game, licence, source)
+    provenance = _provenance(name, game, licence, source, frames)
     data = make_bundle(source, provenance, frames, learnt, overlay_bytes)
-    _write_checked(path, data)
-    _tell(
-        {"bundle": str(path), "bytes": len(data), **_identity(path)},
-        path,
-        package,
-        with_deps,
-        as_json,
-    )
+    data = _write_checked(path, data, key)
+    result = {"bundle": str(path), "bytes": len(data), **_identity(path)}
+    _tell(result | deployment.make([path]), as_json)
 
 
-def _tell(
-    result: dict[str, Any], path: Path, package: Path | None, with_deps: bool, as_json: bool
-) -> None:
-    if package is not None:
-        result["package"] = str(_package(path, package, with_deps))
+def _tell(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
@@ -218,12 +216,14 @@ def calibration_frames(workspace: Workspace, game: str | None) -> list[Frame]:
     return frames
 
 
-def _provenance(name: str, game: str | None, licence: str, source: SavedModel) -> Provenance:
-    from ..deploy.bundle import Provenance
+def _provenance(
+    name: str, game: str | None, licence: str, source: SavedModel, frames: list[Frame]
+) -> Provenance:
+    from ..deploy.provenance import Provenance, frames_record
     from ..train.service import lineage
 
     stages = [_brief(state) for state in lineage(source.state)]
-    return Provenance(name, game or "", licence, {"stages": stages})
+    return Provenance(name, game or "", licence, {"stages": stages}, frames_record(frames))
 
 
 def _brief(state: dict[str, Any]) -> dict[str, Any]:
@@ -235,8 +235,9 @@ def _brief(state: dict[str, Any]) -> dict[str, Any]:
     return brief
 
 
-def _write_checked(path: Path, data: bytes) -> None:
-    """Writes a bundle only after it opened and gave its own known answers here."""
+def _write_checked(path: Path, data: bytes, key: SigningKey | None) -> bytes:
+    """Writes a bundle, signed where there is a key, only after it opened and gave its own known
+    answers here; what was written."""
     from ..core.atomic import write_bytes_atomic
     from ..runtime.bundle import parse_bundle
     from ..runtime.codec import Codec
@@ -244,8 +245,10 @@ def _write_checked(path: Path, data: bytes) -> None:
     from ..train.service import make_folder
 
     check_known_answers(Codec(parse_bundle(data)))
+    data = signed_with(key, data)
     make_folder(path.parent)
     write_bytes_atomic(path, data)
+    return data
 
 
 def _identity(path: Path) -> dict[str, Any]:
@@ -253,9 +256,3 @@ def _identity(path: Path) -> dict[str, Any]:
 
     opened = read_bundle(path)
     return {"name": opened.name, "codec_id": opened.id.hex(), "qualities": opened.qualities}
-
-
-def _package(path: Path, folder: Path, with_deps: bool) -> Path:
-    from ..deploy.package import build_package
-
-    return build_package(path, folder, with_dependencies=with_deps)

@@ -24,7 +24,7 @@ PIPE_CLOSED: Final = 141
 INTERNAL: Final = C3DError.exit_code
 
 # Modules that only some installations have, and the extra that brings them.
-_EXTRAS: Final = {"onnxruntime": "cpu"}
+_EXTRAS: Final = {"onnxruntime": "cpu", "cryptography": "sign"}
 
 
 class InterruptError(Exception):

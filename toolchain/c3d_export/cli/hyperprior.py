@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .keys import signed_with
 from .lookup import published_file
 from .output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..deploy.floatreport import ExactnessReport
+    from ..deploy.signing import SigningKey
     from ..runtime.bundle import Bundle
     from ..runtime.images import Frame
 
@@ -34,29 +36,33 @@ def bundle_imported(
     licence: str,
     frames: Sequence[Frame],
     integer_synthesis: bool,
+    key: SigningKey | None,
 ) -> dict[str, Any]:
-    """Writes the bundle after it opened and gave its known answers; what to say of it. Raises
-    OptionError where there are no frames: all of them could not be read."""
+    """Writes the bundle, signed where there is a key, after it opened and gave its known answers;
+    what to say of it. Raises OptionError where there are no frames: all of them could not be read.
+    """
     from ..core.atomic import write_bytes_atomic
-    from ..deploy.bundle import Provenance
     from ..deploy.families import make_bundle
+    from ..deploy.provenance import Provenance, frames_record
     from ..models.saving import load
     from ..runtime.bundle import parse_bundle
     from ..runtime.families import flavours_of, open_family
     from ..runtime.sessions import SessionOptions
-    from ..train.service import make_folder
+    from ..train.service import lineage, make_folder
 
     saved = load(source)
     few = frames[:: max(1, -(-len(frames) // MAX_CALIBRATION_FRAMES))]
     note(f"integers and tables from {len(few)} frames")
-    kept = {
-        key: saved.state[key] for key in ("name", "stage", "source", "steps") if key in saved.state
-    }
-    provenance = Provenance(name, game or "", licence, {"stages": [kept]})
+    stages = [
+        {key: state[key] for key in ("name", "stage", "source", "steps") if key in state}
+        for state in lineage(saved.state)
+    ]
+    provenance = Provenance(name, game or "", licence, {"stages": stages}, frames_record(few))
     data = make_bundle(saved.network, few, provenance, integer_synthesis=integer_synthesis)
     bundle = parse_bundle(data)
     for flavour in flavours_of(bundle, "cpu"):
         open_family(bundle, SessionOptions(flavour=flavour))
+    data = signed_with(key, data)
     make_folder(path.parent)
     write_bytes_atomic(path, data)
     size = {"bundle": str(path), "bytes": len(data)}

@@ -141,7 +141,9 @@ def list_(root: Path | None, as_json: bool) -> None:
     print_table(str(store.layout.root), ("name", "active", "before", "MB"), map(_row, installed))
     note(f"{size / 1e6:.1f} MB on disk, members that codecs share counted once")
     if others:
-        note(f"{len(others)} codecs decode old streams only; c3d-export prune-old removes them")
+        note(
+            f"codecs that decode old streams only: {len(others)}; c3d-export prune-old removes them"
+        )
 
 
 def _as_json(entry: Installed) -> dict[str, object]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ..core.errors import MissingInputError, MissingModelError, OptionError, StreamForeignError
+from ..core.errors import (
+    C3DWarning,
+    MissingInputError,
+    MissingModelError,
+    OptionError,
+    StreamForeignError,
+)
+from .output import note
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
@@ -13,6 +22,7 @@ if TYPE_CHECKING:
     from ..train.service import SavedModel
 
 GENERIC = "generic"
+T = TypeVar("T")
 
 
 def model_name(game: str | None, size: str) -> str:
@@ -106,11 +116,14 @@ def _from_shipped(name: str) -> tuple[str, SavedModel] | None:
 
 
 def bundle_path(workspace: Workspace, codec: str | None) -> Path:
-    """The bundle that `--codec` names: a file, or the name of one in the workspace, installed or
-    shipped; or the id of an installed one. An installed one is the folder of its codec.
+    """The bundle that `--codec` names: a file, or the name of one in the workspace, of the host's
+    store, shipped, or installed by pip; or the id of one in the store. One in the store is the
+    folder of its codec.
 
-    Without a name it is the shipped default. Raises MissingInputError, MissingModelError.
+    Without a name it is the shipped default. Raises MissingInputError, MissingModelError, or
+    OptionError for a name that two have installed.
     """
+    from ..runtime.installed import installed_codec
     from ..runtime.shipped import SUFFIX, default_bundle, shipped_bundles
 
     if codec is None:
@@ -126,7 +139,7 @@ def bundle_path(workspace: Workspace, codec: str | None) -> Path:
     ]
     if path.name == codec:
         found = next((entry for entry in candidates if entry and entry.exists()), None)
-        if found:
+        if found or (found := _told(lambda: installed_codec(name))):
             return found
     raise MissingInputError(
         f"no bundle {codec}, neither as a file nor in {workspace.bundles}, installed or among those"
@@ -135,7 +148,7 @@ def bundle_path(workspace: Workspace, codec: str | None) -> Path:
 
 
 def _installed(name_or_id: str) -> Path | None:
-    """The folder of an installed codec; None where the store has none of this name or id."""
+    """The folder of a codec in the store; None where the store has none of this name or id."""
     from ..runtime.store.store import open_store
 
     store = open_store()
@@ -145,9 +158,20 @@ def _installed(name_or_id: str) -> Path | None:
         return None
 
 
+def _told(call: Callable[[], T]) -> T:
+    """The result of a call, its warnings being told in a line each on stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", C3DWarning)
+        result = call()
+    for warning in caught:
+        note(f"warning: {warning.message}")
+    return result
+
+
 def bundle_of_stream(workspace: Workspace, codec_id: bytes) -> Path:
-    """The bundle of this id, installed (the folder of its codec), in the workspace or among those
-    shipped; else StreamForeignError."""
+    """The bundle of this id in the store (the folder of its codec), in the workspace, among those
+    shipped or those installed by pip; else StreamForeignError."""
+    from ..runtime.installed import installed_codecs
     from ..runtime.shipped import find_by_id, shipped_folders
     from ..runtime.store.store import open_store
 
@@ -155,6 +179,9 @@ def bundle_of_stream(workspace: Workspace, codec_id: bytes) -> Path:
     if store.has(codec_id):
         return store.layout.codec(codec_id)
     path = find_by_id(codec_id, (workspace.bundles, *shipped_folders()))
+    if path is None:
+        installed = _told(installed_codecs).values()
+        path = find_by_id(codec_id, dict.fromkeys(entry.parent for entry in installed))
     if path is None:
         raise StreamForeignError(
             f"the stream was made by bundle {codec_id.hex()}, which is neither"

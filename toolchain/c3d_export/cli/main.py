@@ -25,7 +25,9 @@ from .export import bundle, export
 from .failures import InterruptError, PipeClosedError, exit_code_of
 from .import_ import import_
 from .install import install, list_, prune_old, rollback
+from .keys import keygen, sign, verify
 from .overlay import overlay
+from .packaging import package
 from .prune import prune
 from .report import report
 from .settings import Settings, verbose_option, workspace_option
@@ -103,7 +105,11 @@ for _command in (
     overlay,
     export,
     bundle,
+    package,
     validate,
+    keygen,
+    sign,
+    verify,
     ship,
     install,
     rollback,

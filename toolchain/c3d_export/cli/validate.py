@@ -119,7 +119,7 @@ def _floats(
 def _target(target: str) -> Target:
     """A model of the workspace, exported as it would be shipped, or a bundle."""
     from ..core.errors import OptionError
-    from ..runtime.bundle import read_bundle
+    from ..runtime.policy import read_admitted
 
     workspace = find_workspace()
     try:
@@ -129,7 +129,7 @@ def _target(target: str) -> Target:
     if is_model:
         return _exported(target)
     try:
-        return Target(read_bundle(bundle_path(workspace, target)))
+        return Target(read_admitted(bundle_path(workspace, target)))
     except MissingInputError as error:
         raise MissingModelError(
             f"no model {target} in {workspace.models} and no bundle of that name or path; make one"

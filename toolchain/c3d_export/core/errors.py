@@ -54,6 +54,10 @@ class FrameShapeError(UsageError):
     """A frame is not uint8 (height, width, 3) within the limits of size."""
 
 
+class KeyFileError(UsageError):
+    """A file holds no key of the kind that is wanted, or its passphrase is not the right one."""
+
+
 class ValidationError(C3DError):
     """A check of contents failed: numbers, certificates or images."""
 
@@ -108,6 +112,10 @@ class WorkerError(HostError):
 
 class DiskError(HostError):
     """A file could not be written: the disk is full, read-only or not permitted."""
+
+
+class PolicyError(HostError):
+    """The policy of this host, which says whose bundles it opens, cannot be read."""
 
 
 class RemoteError(HostError):
@@ -202,6 +210,22 @@ class BundleManifestError(BundleError):
 
 class BundleVersionError(BundleError):
     """The bundle has a version that this package does not know."""
+
+
+class SignatureError(BundleError):
+    """The signatures of a bundle are not what they have to be on this host."""
+
+
+class SignatureFormatError(SignatureError):
+    """The signatures of a bundle are malformed, or of a version that is not known."""
+
+
+class SignatureMismatchError(SignatureError):
+    """A signature that says it is of a trusted key is not one of that key over this bundle."""
+
+
+class UntrustedBundleError(SignatureError):
+    """The policy wants a signature of a trusted key, and the bundle has none."""
 
 
 class ResultsError(CorruptError):

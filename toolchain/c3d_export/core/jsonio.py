@@ -62,7 +62,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f"key {key!r} stands twice in one object")
+            raise ValueError(f"key {key[:40]!r} stands twice in one object")
         result[key] = value
     return result
 

@@ -33,6 +33,21 @@ MAX_MEMBER_BYTES: Final = 128 * MIB
 # Members of a bundle: graphs per flavour and rate point, tables and documents are some dozens.
 MAX_MEMBERS: Final = 256
 
+# The name of a member: ours have up to 40 characters.
+MAX_MEMBER_NAME: Final = 100
+
+# Signatures of a bundle: its maker, a reviewer, a distributor, and as many keys in the course of
+# being replaced. One takes 182 bytes in signatures.json.
+MAX_SIGNATURES: Final = 8
+MAX_SIGNATURES_BYTES: Final = 4 * KIB
+
+# A host's policy: some dozens of trusted keys of 150 bytes each.
+MAX_POLICY_BYTES: Final = 64 * KIB
+MAX_TRUSTED_KEYS: Final = 64
+
+# A file with a key in PEM: an encrypted private one has some 350 bytes.
+MAX_KEY_FILE_BYTES: Final = 4 * KIB
+
 # Fields of one serialised graph, all levels together: the widest of ours has some 3,000. What is
 # read costs under a microsecond a field, so this bounds the time for any file.
 MAX_GRAPH_FIELDS: Final = 65_536

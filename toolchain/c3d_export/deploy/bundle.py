@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,19 +32,10 @@ from ..runtime.images import Frame
 from ..runtime.known import compute_known_answers
 from .certificate import certify
 from .graphs import FLAVOURS, build_graph, graph_specs
+from .provenance import Provenance as Provenance
 
 ROUNDING_STRENGTH = 0.5
 """Share of the optimal threshold shift (`quantize/tables.py`) that paid most on validation."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What a bundle says of itself. game: "" for a generic codec. history: how it was made."""
-
-    name: str
-    game: str = ""
-    licence: str = "unknown"
-    training: dict[str, Any] = field(default_factory=dict)
 
 
 def _npy(array: NDArray[Any]) -> bytes:
@@ -115,6 +106,7 @@ class Export:
             "game": p.game,
             "licence": p.licence,
             "training": p.training,
+            "provenance": p.to_json(),
             "spec": {**self.frozen.spec.to_json(), "planes": PLANES},
             "certificates": self.certificates,
             "known_answers": answers,

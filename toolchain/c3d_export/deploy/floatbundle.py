@@ -18,7 +18,7 @@ from ..quantize.post.layer import IntegerLayer
 from ..runtime.archive import pack_archive
 from ..runtime.bundle import FORMAT, MANIFEST, VERSION
 from ..runtime.hyperprior.arraylayers import PREFIX
-from .bundle import Provenance
+from .provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class FloatBundle:
             "game": provenance.game,
             "licence": provenance.licence,
             "training": provenance.training,
+            "provenance": provenance.to_json(),
             "spec": {**self.spec, "qualities": 1},
             "fraction": self.fraction,
             **self.more,

@@ -52,7 +52,7 @@ class Graph:
 
     def enter(self, name: str, kind: int, channels: int) -> str:
         """An input (1, h, w, C), as float32 with channels first."""
-        self.declare(0, name, kind, [1, "h", "w", channels])
+        self.declare(0, name, kind, [1, f"h.{name}", f"w.{name}", channels])
         x = name if kind == FLOAT else self.node("Cast", [name], f"{name}.float", to=FLOAT)
         return self.node("Transpose", [x], f"{name}.first", perm=[0, 3, 1, 2])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import math
 import tokenize
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +20,11 @@ from ..core.errors import (
     BundleManifestError,
     BundleMemberError,
     BundleVersionError,
-    MissingInputError,
 )
-from ..core.limits import MAX_BUNDLE_BYTES
-from .archive import unpack_archive
+from .archive import read_file, unpack_archive
 from .graphcheck import check_graph
+from .signatures import MEMBER as SIGNATURES
+from .signatures import UNSIGNED, Seal, parse_signatures
 
 FORMAT: Final = "c3d-export bundle"
 VERSION: Final = 5
@@ -73,18 +73,23 @@ OVERLAY_ARRAYS: Final[dict[str, tuple[str, int]]] = {
 }
 
 
+Admit = Callable[[Seal], object]
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A verified bundle.
 
     id: first 8 bytes of the manifest's SHA-256. manifest: its JSON. arrays: by name, read-only.
-    graphs: (graph, flavour) -> a complete serialised ONNX model.
+    graphs: (graph, flavour) -> a complete serialised ONNX model. seal: what its signatures are
+    over and what they are; verified is none of them (`policy.py` does that).
     """
 
     id: bytes
     manifest: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
     graphs: Mapping[tuple[str, str], bytes]
+    seal: Seal = UNSIGNED
 
     @property
     def name(self) -> str:
@@ -117,33 +122,42 @@ class Bundle:
         return int(self.manifest["spec"]["qualities"])
 
 
-def read_bundle(path: str | Path) -> Bundle:
-    """path: a `.c3b`, or the folder of a codec in a store.
+def read_bundle(path: str | Path, admit: Admit | None = None) -> Bundle:
+    """path: a `.c3b`, or the folder of a codec in a store, for which the host's policy is asked in
+    any case. admit: as `bundle_of_members` has it.
 
     Raises MissingInputError, or a leaf of BundleError.
     """
-    try:
-        stored = Path(path).is_dir()
-        if not stored:
-            with Path(path).open("rb") as file:
-                data = file.read(MAX_BUNDLE_BYTES + 1)
-    except (OSError, ValueError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingInputError(f"no bundle at {path}: {reason}") from error
-    if stored:
+    if _is_folder(path):
         from .store.reading import read_stored
 
         return read_stored(Path(path))
-    return parse_bundle(data)
+    return parse_bundle(read_file(path), admit)
 
 
-def parse_bundle(data: bytes) -> Bundle:
-    """Checks the container, the manifest, every member's size and hash, arrays, then graphs."""
-    members = unpack_archive(data)
-    manifest_bytes = members.pop(MANIFEST, None)
+def _is_folder(path: str | Path) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError, TypeError):  # `read_file` says what is wrong
+        return False
+
+
+def parse_bundle(data: bytes, admit: Admit | None = None) -> Bundle:
+    """Checks the container, then as `bundle_of_members`."""
+    return bundle_of_members(unpack_archive(data), admit)
+
+
+def bundle_of_members(members: Mapping[str, bytes], admit: Admit | None = None) -> Bundle:
+    """Checks the manifest, the form of the signatures, every member's size and hash, arrays, then
+    graphs. members: all of a bundle by name, the manifest among them. admit: is asked, by raising,
+    whether the bundle may be used, before arrays and graphs are looked at. Raises a leaf of
+    BundleError, and what `admit` does.
+    """
+    listed = dict(members)
+    manifest_bytes, signed = listed.pop(MANIFEST, None), listed.pop(SIGNATURES, None)
     if manifest_bytes is None:
         raise BundleManifestError("the bundle has no manifest.json")
-    return assemble(manifest_bytes, parse_manifest(manifest_bytes), members)
+    return assemble(manifest_bytes, parse_manifest(manifest_bytes), listed, signed, admit)
 
 
 def parse_manifest(data: bytes) -> dict[str, Any]:
@@ -154,19 +168,32 @@ def parse_manifest(data: bytes) -> dict[str, Any]:
 
 
 def assemble(
-    manifest_bytes: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]
+    manifest_bytes: bytes,
+    manifest: Mapping[str, Any],
+    members: Mapping[str, bytes],
+    signed: bytes | None = None,
+    admit: Admit | None = None,
 ) -> Bundle:
     """The bundle of a manifest and the members that it lists, each compared with its hash.
 
-    manifest: `parse_manifest` of manifest_bytes. Raises a leaf of BundleError.
+    manifest: `parse_manifest` of manifest_bytes. signed: its signatures.json, if it has one. admit:
+    as `bundle_of_members` has it.
+    Raises a leaf of BundleError.
     """
+    seal = Seal(manifest_bytes, () if signed is None else parse_signatures(signed))
     _check_members(manifest, members)
+    if admit is not None:
+        admit(seal)
+    return replace(_described(codec_id(manifest_bytes), manifest, members), seal=seal)
+
+
+def _described(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> Bundle:
     if "family" in manifest:
         from .families import bundle_of
 
-        return bundle_of(codec_id(manifest_bytes), manifest, members)
+        return bundle_of(codec, manifest, members)
     arrays = {name: read_array(members, name, *form) for name, form in _forms(members).items()}
-    bundle = Bundle(codec_id(manifest_bytes), manifest, arrays, _graphs(members))
+    bundle = Bundle(codec, manifest, arrays, _graphs(members))
     _check_shapes(bundle)
     return bundle
 
@@ -176,9 +203,14 @@ def _check_version(manifest: Any) -> None:
         raise BundleManifestError("the manifest is not that of a c3d-export bundle")
     if manifest.get("version") != VERSION:
         raise BundleVersionError(
-            f"the bundle has format version {manifest.get('version')}, this program reads"
+            f"the bundle has format version {_shown(manifest.get('version'))}, this program reads"
             f" {VERSION}; update c3d-export, or bundle the network again if the file is older"
         )
+
+
+def _shown(value: object) -> str:
+    """What a manifest claims, fit for a message."""
+    return str(value)[:40]
 
 
 def _check_members(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
@@ -208,7 +240,8 @@ def read_array(members: Mapping[str, bytes], name: str, kind: str, rank: int) ->
     # Before any memory is taken: a header of a few bytes can claim terabytes, or a pickle.
     form = (version, dtype.str, len(shape), fortran)
     fits = math.prod(shape) * dtype.itemsize == len(data) - file.tell()
-    if form != ((1, 0), kind, rank, False) or min(shape) < 1 or not fits:
+    whole = all(type(n) is int and n > 0 for n in shape)  # numpy lets True pass
+    if form != ((1, 0), kind, rank, False) or not whole or not fits:
         raise BundleMemberError(f"array {name} has a wrong type or shape")
     # A view of bytes is read-only.
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)

@@ -20,12 +20,13 @@ from ..core.errors import (
     StreamHeaderError,
     UnknownQualityError,
 )
-from .bundle import Bundle, read_bundle
+from .bundle import Bundle
 from .framestream import FrameStream
 from .geometry import PLANES, Bytes, Geometry, Prior, Step, Symbols
 from .images import Frame, check_frame
 from .overlay import Overlay, overlay_of
 from .passes import Passes
+from .policy import read_admitted
 from .refine import EFFORTS, check_effort
 from .sessions import Refusal, SessionOptions, Sessions, session_choices
 from .slices import Part, SliceDecoder, Workers, encode_slices, slice_count
@@ -291,15 +292,20 @@ def open_codec(
 ) -> Codec:
     """Opens a bundle and checks on this host that it computes what it computed when exported.
 
-    device: "cpu" or "cuda"; never another one than asked for. flavour: "qlinear" or "float", None
-    for the device's default; of several, the first whose known answers hold is used, and each one
-    before it is told of by a C3DWarning and in `refused`. threads: 0 for all cores. effort: of the
-    encoder, see `Codec.encode`.
+    path: a file, the folder of a codec in a store, or the name of a codec that pip installed
+    (`installed.py`). device: "cpu" or "cuda"; never another one than asked for. flavour: "qlinear"
+    or "float", None for the device's default; of several, the first whose known answers hold is
+    used, and each one before it is told of by a C3DWarning and in `refused`. threads: 0 for all
+    cores. effort: of the encoder, see `Codec.encode`. What the policy of the host refuses is not
+    opened (`policy.py`).
     Raises a leaf of BundleError, HostError (KnownAnswerError where no flavour agrees) or
     OptionError; MissingInputError for a path that cannot be opened.
     """
+    from .installed import bundle_file
+
     session_choices(device, flavour, threads), check_effort(effort)  # before a file is read
-    return codec_of(read_bundle(path), device, flavour=flavour, threads=threads, effort=effort)
+    bundle = read_admitted(bundle_file(path))
+    return codec_of(bundle, device, flavour=flavour, threads=threads, effort=effort)
 
 
 def codec_of(

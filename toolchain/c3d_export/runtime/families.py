@@ -22,8 +22,8 @@ def bundle_of(codec: bytes, manifest: Mapping[str, Any], members: Mapping[str, b
     family = manifest["family"]
     if not isinstance(family, str) or family not in _READERS:
         raise BundleManifestError(
-            f"the bundle is of family {family!r}, which this program does not know; update"
-            " c3d-export"
+            f"the bundle is of family {str(family)[:40]!r}, which this program does not know;"
+            " update c3d-export"
         )
     return _READERS[family](codec, manifest, members)
 

@@ -84,6 +84,8 @@ class FrameStream(Generic[Result]):
         try:
             return first.result()
         finally:
+            # It keeps its error, which keeps this call: a circle, and with it the frame's arrays.
+            del first
             with self._changed:
                 self._open -= 1
                 self._changed.notify_all()

@@ -189,6 +189,8 @@ class _Checker:
         wire = self._wire
         kind = wire.text(found["op_type"]) if "op_type" in found else b""
         domain = wire.text(found["domain"]) if "domain" in found else b""
+        if "name" in found:
+            wire.require_short(found["name"], MAX_GRAPH_NAME_BYTES)
         allowed = self._operators.get((kind, domain))
         if allowed is None:
             _refuse(f"has an operator that is not allowed, {_shown(domain, kind)}")

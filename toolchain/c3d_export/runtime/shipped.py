@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from ..core.digest import codec_id
-from ..core.errors import BundleError, MissingModelError
-from ..core.limits import MAX_BUNDLE_BYTES
-from .archive import unpack_archive
+from ..core.errors import BundleError, MissingInputError, MissingModelError
+from .archive import read_file, unpack_archive
 from .bundle import MANIFEST
 
 SUFFIX: Final = ".c3b"
@@ -73,9 +72,8 @@ def find_by_id(wanted: bytes, folders: Iterable[Path]) -> Path | None:
 def _identity(path: Path) -> Iterator[bytes]:
     """The codec id of a file, or nothing where it cannot be read as a bundle."""
     try:
-        with open(path, "rb") as file:
-            members = unpack_archive(file.read(MAX_BUNDLE_BYTES + 1))
-    except (OSError, BundleError):
+        members = unpack_archive(read_file(path))
+    except (MissingInputError, BundleError):
         return
     if MANIFEST in members:
         yield codec_id(members[MANIFEST])

@@ -9,6 +9,7 @@ and what is damaged in one leaves the symbols of the others.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -68,12 +69,17 @@ class Workers:
         """The results in the order of the jobs; the first job is the caller's."""
         if self._pool is None or len(jobs) < 2:
             return [job() for job in jobs]
-        others = [self._pool.submit(job) for job in jobs[1:]]
+        others = deque(self._pool.submit(job) for job in jobs[1:])
         try:
-            first = jobs[0]()
+            results = [jobs[0]()]
+            while others:
+                results.append(others.popleft().result())
+            return results
         finally:
             wait(others)  # they write into arrays of the caller
-        return [first, *(other.result() for other in others)]
+            # A future keeps its error, which keeps this call: a circle, that would keep the arrays
+            # of a damaged frame until the garbage collector comes by.
+            others.clear()
 
 
 def encode_slices(

@@ -70,7 +70,8 @@ typedef enum c3d_status {
     C3D_ERR_BUNDLE_HASH = 62,     /* [BundleHashError] */
     C3D_ERR_BUNDLE_GRAPH = 63,    /* [BundleGraphError] */
     C3D_ERR_BUNDLE_MANIFEST = 64, /* [BundleManifestError] */
-    C3D_ERR_BUNDLE_VERSION = 65   /* [BundleVersionError] */
+    C3D_ERR_BUNDLE_VERSION = 65,  /* [BundleVersionError] */
+    C3D_ERR_BUNDLE_SIGNATURE = 66 /* malformed; none is verified [SignatureFormatError] */
 } c3d_status;
 
 /* What a status means, one line of English. Never null, also for a number that is none. */

@@ -107,6 +107,8 @@ static size_t run_of(const uint8_t *name, size_t length, int underscore)
 static int is_name(const uint8_t *name, size_t length)
 {
     size_t at = run_of(name, length, 1);
+    if (length > C3D_MAX_MEMBER_NAME)
+        return 0;
     if (at > 0 && at < length && name[at] == '/') {
         const size_t run = run_of(name + at + 1, length - at - 1, 1);
         at = run > 0 ? at + 1 + run : 0;

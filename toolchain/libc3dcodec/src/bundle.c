@@ -6,6 +6,7 @@
 
 #include "graphcheck.h"
 #include "sha256.h"
+#include "signatures.h"
 
 #define MANIFEST "manifest.json"
 
@@ -50,25 +51,35 @@ static int matches(const c3d_json *listed, const c3d_member *member)
     return c3d_json_is(c3d_json_get(listed, "sha256"), text);
 }
 
+/* The members that the manifest lists are all but itself and the signatures. */
 static c3d_status check_members(const c3d_json *manifest, const c3d_archive *archive,
                                 c3d_error *error)
 {
     const c3d_member *own = c3d_archive_find(archive, MANIFEST);
+    const c3d_member *signatures = c3d_archive_find(archive, C3D_SIGNATURES);
     const c3d_json *listed = c3d_json_get(manifest, "members");
     const c3d_member *members = archive->members;
     int same = listed != NULL && listed->kind == C3D_JSON_OBJECT &&
-               listed->count == archive->count - 1;
+               listed->count == archive->count - 1 - (signatures != NULL);
     for (size_t i = 0; same && i < archive->count; i++)
-        same = &members[i] == own || find_listed(listed, &members[i]) != NULL;
+        same = &members[i] == own || &members[i] == signatures ||
+               find_listed(listed, &members[i]) != NULL;
     if (!same)
         return c3d_fail(error, C3D_ERR_BUNDLE_MEMBER,
                         "the bundle's members are not those that its manifest lists");
     for (size_t i = 0; i < archive->count; i++)
-        if (&members[i] != own && !matches(find_listed(listed, &members[i]), &members[i]))
+        if (&members[i] != own && &members[i] != signatures &&
+            !matches(find_listed(listed, &members[i]), &members[i]))
             return c3d_fail(error, C3D_ERR_BUNDLE_HASH,
                             "member %.*s differs from its hash; fetch the bundle again",
                             (int)members[i].name_length, (const char *)members[i].name);
     return C3D_OK;
+}
+
+static c3d_status check_signatures(const c3d_archive *archive, c3d_error *error)
+{
+    const c3d_member *signatures = c3d_archive_find(archive, C3D_SIGNATURES);
+    return signatures == NULL ? C3D_OK : c3d_signatures_check(signatures, error);
 }
 
 /* Protobuf merges what is concatenated: nodes first, then the weights that both flavours share. */
@@ -149,6 +160,7 @@ static c3d_status read_checked(const c3d_archive *archive, const c3d_json *manif
                                c3d_flavour flavour, c3d_bundle *b, c3d_error *error)
 {
     C3D_TRY(check_version(manifest, error));
+    C3D_TRY(check_signatures(archive, error));
     C3D_TRY(check_members(manifest, archive, error));
     C3D_TRY(c3d_arrays_read(archive, b->arrays, error));
     C3D_TRY(read_graphs(archive, flavour, b, error));

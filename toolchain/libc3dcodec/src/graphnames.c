@@ -78,7 +78,7 @@ static int take_field(c3d_wire *wire, const c3d_names *names, node *n, const c3d
         if (n->single[field->number].number != 0)
             return c3d_wire_twice(wire);
         n->single[field->number] = *field;
-        return 1;
+        return c3d_wire_short(wire, field, C3D_MAX_GRAPH_NAME_BYTES);
     }
     if (++n->values > C3D_MAX_NODE_VALUES)
         return c3d_wire_fault(wire, "has a node with more than %u inputs and outputs",

@@ -48,6 +48,7 @@ const char *c3d_status_text(c3d_status status)
     case C3D_ERR_BUNDLE_GRAPH: return "a graph of the bundle is none that is allowed";
     case C3D_ERR_BUNDLE_MANIFEST: return "the manifest of the bundle is malformed";
     case C3D_ERR_BUNDLE_VERSION: return "the bundle has another version";
+    case C3D_ERR_BUNDLE_SIGNATURE: return "the signatures of the bundle are malformed";
     }
     return "no status of the codec library";
 }

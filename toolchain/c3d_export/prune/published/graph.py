@@ -97,12 +97,13 @@ def build(
     pruners: of modules besides the GDNs. unwrapped: parameters of no layer, with their axis.
     """
     gdn = WholePruner(_cut_gdn, _gdn_width)
+    normalisations: dict[type[nn.Module], WholePruner] = {c2f_gdn.GDN: gdn, mbt_gdn.GDN: gdn}
     with torch.enable_grad():
         dependencies = tp.DependencyGraph().build_dependency(
             model,
             example_inputs=torch.zeros(1, 3, MULTIPLE, MULTIPLE),
             forward_fn=forward,
             unwrapped_parameters=unwrapped,
-            customized_pruners={**dict.fromkeys(GDNS, gdn), **pruners},
+            customized_pruners={**normalisations, **pruners},
         )
     return Graph(model, dependencies)

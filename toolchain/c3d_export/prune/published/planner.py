@@ -15,8 +15,8 @@ from .families import topology_of
 from .groups import groups_of
 
 STEP: Final = 8
-"""Widths become multiples of it: what float kernels take at once on AVX2. In steps of 16, as the
-integer kernels of the own family want them, narrow networks lose more (docs/published-models.md)."""
+"""Widths become multiples of it: what float kernels take at once on AVX2. In steps of 16, which
+the own family's integer kernels want, narrow networks lose more (docs/published-models.md)."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _GEOMETRY: Final[dict[str, dict[str, Any]]] = {
     **{name: {"padding": 1} for name in (*BLOCKS, "tail")},
 }
 _KERNELS: Final = {**dict.fromkeys((*UPS, *SIDES, "up4"), 5), **dict.fromkeys((*BLOCKS, "tail"), 3)}
-HALF_ROWS: Final = 64
+HALF_ROWS: Final = 96
 """Rows at half resolution that the last layers work on at once: what they hold stays in caches."""
 HALO: Final = 5
 

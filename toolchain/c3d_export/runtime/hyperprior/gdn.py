@@ -24,7 +24,7 @@ class InverseGDN:
     def __init__(
         self, norm: Convolution, scale: Floats, low: Floats, high: Floats, workers: Workers
     ) -> None:
-        """norm: 1x1, gives int32, none negative."""
+        """norm: 1x1, gives int32, none negative; its kernel is that of all parts."""
         self.norm, self._workers = norm, workers
         parts = [np.ascontiguousarray(p, np.float32) for p in (scale, low, high)]
         self._parts = (parts[0], parts[1], parts[2])
@@ -43,13 +43,13 @@ class InverseGDN:
                 ((b - a) * columns, channels),
                 self._parts,
                 (first, out.shape[2]),
+                self.norm.kernel,
                 out[a:b],
             ),
         )
 
-    @staticmethod
-    def _square(x: Ints, out: Ints) -> None:
-        _native.square(x, x.size, SHIFT, out)
+    def _square(self, x: Ints, out: Ints) -> None:
+        _native.square(x, x.size, SHIFT, self.norm.kernel, out)
 
     def _shared(self, rows: int, call: Callable[[int, int], Any]) -> None:
         """Ranges of rows, a thread each."""

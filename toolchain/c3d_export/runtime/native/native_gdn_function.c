@@ -3,13 +3,21 @@
 
 #include "native_arguments.h"
 
+static int kernel_ok(int most)
+{
+    if (most >= C3D_CONVOLUTION_PORTABLE && most <= C3D_CONVOLUTION_VNNI)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "no such kernel");
+    return 0;
+}
+
 PyObject *native_square(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *x, *out;
     Py_ssize_t count;
-    int shift;
-    if (!PyArg_ParseTuple(args, "OniO", &x, &count, &shift, &out))
+    int shift, most;
+    if (!PyArg_ParseTuple(args, "OniiO", &x, &count, &shift, &most, &out) || !kernel_ok(most))
         return NULL;
     if (count < 1 || count > (Py_ssize_t)1 << 40 || shift < 1 || shift > 30) {
         PyErr_SetString(PyExc_ValueError, "no numbers, or no such shift");
@@ -21,7 +29,7 @@ PyObject *native_square(PyObject *self, PyObject *args)
     int16_t *to = from ? take(&set, out, size, 1, "out") : NULL;
     if (to) {
         Py_BEGIN_ALLOW_THREADS
-        c3d_square(from, (size_t)count, shift, to);
+        c3d_square(c3d_convolution_best((c3d_convolution_kernel)most), from, (size_t)count, shift, to);
         Py_END_ALLOW_THREADS
     }
     return finish(&set, to != NULL);
@@ -44,11 +52,12 @@ PyObject *native_normalise(PyObject *self, PyObject *args)
     (void)self;
     PyObject *x, *norm, *scale, *low, *high, *out;
     Py_ssize_t places, channels, first, step;
-    if (!PyArg_ParseTuple(args, "OO(nn)(OOO)(nn)O", &x, &norm, &places, &channels, &scale, &low,
-                          &high, &first, &step, &out))
+    int most;
+    if (!PyArg_ParseTuple(args, "OO(nn)(OOO)(nn)iO", &x, &norm, &places, &channels, &scale, &low,
+                          &high, &first, &step, &most, &out) ||
+        !kernel_ok(most))
         return NULL;
-    const Py_ssize_t most = (Py_ssize_t)1 << 30;
-    if (places < 1 || places > most || channels < 1 || channels > 1 << 16 || step > 1 << 20 ||
+    if (places < 1 || places > (Py_ssize_t)1 << 30 || channels < 1 || channels > 1 << 16 || step > 1 << 20 ||
         first < 0 || first > step - channels) {
         PyErr_SetString(PyExc_ValueError, "a size is out of range");
         return NULL;
@@ -64,7 +73,8 @@ PyObject *native_normalise(PyObject *self, PyObject *args)
     const int ok = to && ranges_ok(factor, least, largest, c);
     if (ok) {
         Py_BEGIN_ALLOW_THREADS
-        c3d_normalise(from, by, n, c, factor, least, largest, to + first, (size_t)step);
+        c3d_normalise(c3d_convolution_best((c3d_convolution_kernel)most), from, by, n, c, factor,
+                      least, largest, to + first, (size_t)step);
         Py_END_ALLOW_THREADS
     }
     return finish(&set, ok);

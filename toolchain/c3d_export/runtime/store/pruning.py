@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ...core.atomic import disk_errors, remove_file, remove_litter
 from ..bundle import MANIFEST
+from ..signatures import MEMBER as SIGNATURES
 from .layout import parse_id
-from .reading import SIGNATURES, blobs_of
+from .reading import blobs_of
 from .records import read_record
 
 if TYPE_CHECKING:

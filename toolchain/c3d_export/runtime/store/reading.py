@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ...core.digest import codec_id
 from ...core.errors import (
@@ -15,14 +15,19 @@ from ...core.errors import (
     BundleMemberError,
     MissingInputError,
 )
-from ...core.limits import KIB, MAX_BUNDLE_BYTES, MAX_JSON_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
+from ...core.limits import (
+    MAX_BUNDLE_BYTES,
+    MAX_JSON_BYTES,
+    MAX_MEMBER_BYTES,
+    MAX_MEMBERS,
+    MAX_SIGNATURES_BYTES,
+)
 from ..archive import unpack_archive
 from ..bundle import MANIFEST, Bundle, assemble, parse_manifest
+from ..signatures import MEMBER as SIGNATURES
 from . import gate
 from .layout import BLOBS
 
-SIGNATURES: Final = "signatures.json"
-MAX_SIGNATURES_BYTES: Final = 4 * KIB
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -55,7 +60,7 @@ def take_apart(data: bytes) -> Parts:
         raise BundleManifestError("the bundle has no manifest.json")
     signatures = members.pop(SIGNATURES, None)
     gate.check_policy(manifest, signatures)
-    bundle = assemble(manifest, parse_manifest(manifest), members)
+    bundle = assemble(manifest, parse_manifest(manifest), members, signatures)
     return Parts(bundle, manifest, signatures, members)
 
 
@@ -66,14 +71,15 @@ def read_stored(folder: Path) -> Bundle:
     BundleError where something of it is damaged or missing, or what the policy raises.
     """
     manifest_bytes = read_manifest(folder)
-    gate.check_policy(manifest_bytes, read_signatures(folder))
+    signatures = read_signatures(folder)
+    gate.check_policy(manifest_bytes, signatures)
     manifest = parse_manifest(manifest_bytes)
     blobs = folder.parent.parent / BLOBS
     members = {
         name: _read(blobs / blob.sha256, blob.size, f"member {name} of codec {folder.name}")
         for name, blob in blobs_of(manifest).items()
     }
-    return assemble(manifest_bytes, manifest, members)
+    return assemble(manifest_bytes, manifest, members, signatures)
 
 
 def read_manifest(folder: Path) -> bytes:

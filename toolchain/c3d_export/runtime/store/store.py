@@ -20,10 +20,10 @@ from ...core.errors import (
 )
 from ..bundle import MANIFEST, Bundle, parse_manifest
 from ..codec import Codec, open_codec
+from ..signatures import MEMBER as SIGNATURES
 from .layout import RECORD_SUFFIX, Layout, check_name, parse_id, store_root
 from .locking import locked
 from .reading import (
-    SIGNATURES,
     Parts,
     blobs_of,
     read_manifest,
