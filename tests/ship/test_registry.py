@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ from c3d_export.runtime.remote.registry import Registry
 from c3d_export.runtime.remote.target import OciTarget, parse_target
 
 from .conftest import MakeParcel
-from .servers import free_port, registry
+from .servers import free_port, program, registry
 from .web import Reply, Request, Web, web
 
 OPTIONS = Options(timeout=600, retries=0)
@@ -305,13 +306,38 @@ def test_https_where_none_is_spoken_says_so() -> None:
         Http(Deadline(600)).send("GET", f"https://{server.address}/", {}, limit=9)
 
 
-def test_the_time_of_a_target_is_kept_by_a_registry_that_trickles() -> None:
-    reply = Reply(200, b" " * 1000, pause=0.01)
+def certificate(folder: Path) -> Path:
+    """Of 127.0.0.1, signed by itself, with its key."""
+    openssl = program("openssl", "openssl")
+    path, names = folder / "certificate.pem", "subjectAltName=IP:127.0.0.1"
+    command = [openssl, "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-batch"]
+    files = ["-keyout", str(path), "-out", str(folder / "public.pem")]
+    made = [*command, *files, "-subj", "/CN=test", "-addext", names]
+    subprocess.run(made, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + (folder / "public.pem").read_bytes())
+    return path
+
+
+def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web(lambda _: Reply(200, b"safe"), certificate(tmp_path)) as server:
+        url = f"https://{server.address}/"
+        with pytest.raises(AccessError, match=r"certificate .* is not trusted: self"):
+            Http(Deadline(600)).send("GET", url, {}, limit=9)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "public.pem"))
+        assert Http(Deadline(600)).send("GET", url, {}, limit=9).body == b"safe"
+        with pytest.raises(RemoteAnswerError, match="more than the 3 bytes"):
+            Http(Deadline(600)).send("GET", url, {}, limit=3)
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(200, b" " * 1000, pause=0.01), Reply(raw=b"HTTP/1.1 200 OK\r\n", wait=20)]
+)
+def test_the_time_of_a_target_is_kept(reply: Reply) -> None:
+    """By one who trickles, and by one who says nothing more."""
     start = time.monotonic()
-    error = refused(reply, lambda target: list(fetch(target, timeout=0.3)))
-    assert isinstance(error, UnreachableError)
-    assert "--timeout" in str(error)
-    assert time.monotonic() - start < 9  # of the ten seconds and more that it would take
+    with web(lambda _: reply) as server, pytest.raises(UnreachableError, match="--timeout"):
+        list(fetch(f"oci://{server.address}/a", timeout=0.5))
+    assert time.monotonic() - start < 9
 
 
 def helper(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """length: what it says of its body, where that is not the truth. raw: instead of all. pause:
-    seconds between two bytes of the body."""
+    """length: what it says of its body, where that is not the truth. raw: instead of all, and then
+    it waits, until the other side has enough. pause: seconds between two bytes of the body."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
     raw: bytes | None = None
+    wait: float = 0.0
     pause: float = 0.0
 
 
@@ -48,7 +51,9 @@ class Web:
 
 
 @contextmanager
-def web(answers: Answers) -> Iterator[Web]:
+def web(answers: Answers, certificate: Path | None = None) -> Iterator[Web]:
+    """certificate: a file with its key too, for HTTPS."""
+
     class Handler(BaseHTTPRequestHandler):
         def handle_one_request(self) -> None:
             self.raw_requestline = self.rfile.readline(65537)
@@ -63,6 +68,10 @@ def web(answers: Answers) -> Iterator[Web]:
             reply = answers(request)
             if reply.raw is not None:
                 self.wfile.write(reply.raw)
+                self.wfile.flush()
+                if reply.wait:
+                    self.connection.settimeout(reply.wait)
+                    self.rfile.read(1)
                 return
             self.send_response(reply.status)
             length = len(reply.body) if reply.length is None else reply.length
@@ -81,10 +90,18 @@ def web(answers: Answers) -> Iterator[Web]:
                     self.wfile.write(bytes([byte]))
                     time.sleep(reply.pause)
 
+        def handle(self) -> None:
+            with suppress(ssl.SSLError):  # who does not trust us says so and goes
+                super().handle()
+
         def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     made = Web(f"127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self.seconds, self.stopped = seconds, False
         self._end = time.monotonic() + seconds
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Callable[[], object]] = []
 
     @property
     def passed(self) -> bool:
@@ -46,21 +45,21 @@ class Deadline:
         return UnreachableError(f"not done after {self.seconds:g} s; allow more with --timeout")
 
     def stop(self) -> None:
-        """The time is over now: what waits for a process of ours does not any more."""
+        """The time is over now, and what waits for another machine does not any more."""
         self.stopped = True
-        for process in tuple(self._running):
-            process.kill()
+        for end in tuple(self._running):
+            end()
 
     @contextmanager
-    def over(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Kills the process where the time ends within the block."""
-        timer = threading.Timer(self.left(), process.kill)
+    def over(self, end: Callable[[], object]) -> Iterator[None]:
+        """Calls `end`, from another thread, where the time ends within the block."""
+        timer = threading.Timer(self.left(), end)
         timer.daemon = True
-        self._running.append(process)
+        self._running.append(end)
         timer.start()
         try:
             self.left()  # it may have been stopped just before we were on the list
             yield
         finally:
             timer.cancel()
-            self._running.remove(process)
+            self._running.remove(end)

@@ -5,8 +5,10 @@ Proxies and certificates are those of the environment (HTTPS_PROXY, NO_PROXY, SS
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -17,6 +19,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ...core.errors import AccessError, RemoteAnswerError, UnreachableError
 from .deadline import Deadline, Progress, silent
+from .webhandlers import HttpHandler, HttpsHandler, NoRedirects
 
 # A socket that is silent for so long is given up.
 _SILENCE: Final = 30.0
@@ -52,7 +55,8 @@ class Http:
 
     def __init__(self, deadline: Deadline, *, plain_http: bool = False) -> None:
         self._deadline, self._plain = deadline, plain_http
-        self._direct, self._proxied = _opener({}), _opener(None)
+        self._line: socket.socket | None = None
+        self._direct, self._proxied = self._opener({}), self._opener(None)
 
     def base(self, host: str) -> str:
         """http:// only where that is allowed, for this host and port."""
@@ -101,7 +105,10 @@ class Http:
         timeout = min(_SILENCE, self._deadline.left())
         told = silent if body is not None else progress
         try:
-            with _opened(opener, request, timeout) as response:
+            with (
+                self._deadline.over(self._hang_up),
+                _opened(opener, request, timeout) as response,
+            ):
                 data = b"" if method == "HEAD" else self._read(response, limit, told)
                 found = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status, url, data, found)
@@ -139,11 +146,37 @@ class Http:
             if total > limit:
                 raise RemoteAnswerError(f"the answer has more than the {limit} bytes expected")
             progress(len(piece))
+        self._deadline.left()  # where we hung up, what came looks like all
         if promised not in (None, str(total)):
             raise UnreachableError("the answer was cut; try again")
         return b"".join(pieces)
 
+    def _connected(self, line: socket.socket) -> None:
+        self._line = line
+
+    def _hang_up(self) -> None:
+        """Past what TLS makes of the socket: its own way is not for two threads."""
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._line, socket.SHUT_RDWR)
+
+    def _opener(self, proxies: dict[str, str] | None) -> urllib.request.OpenerDirector:
+        """Without the handlers of files and FTP. proxies: None for those of the environment."""
+        opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.ProxyHandler(proxies),
+            HttpHandler(self._connected),
+            HttpsHandler(self._connected),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+            NoRedirects(),
+        ):
+            opener.add_handler(handler)
+        return opener
+
     def _error(self, parts: SplitResult, error: Exception) -> UnreachableError | AccessError:
+        if self._deadline.passed:
+            return self._deadline.error()
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         host = parts.netloc
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -155,28 +188,6 @@ class Http:
             return AccessError(f"{host} does not speak HTTPS; --plain-http allows HTTP")
         reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
         return UnreachableError(f"no answer of {host}: {reason[:200]}; check the host and network")
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Leaves them to `send`: the library's own would take our credentials along."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def _opener(proxies: dict[str, str] | None) -> urllib.request.OpenerDirector:
-    """Without the handlers of files and FTP. proxies: None for those of the environment."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(proxies),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _NoRedirects(),
-    ):
-        opener.add_handler(handler)
-    return opener
 
 
 def _opened(

@@ -80,7 +80,7 @@ def started(
             message = f"cannot run {arguments[0]}: {error.strerror}; install openssh-client"
             raise LibraryMissingError(message) from error
         try:
-            with deadline.over(process):
+            with deadline.over(process.kill):
                 yield process, errors
                 _let_end(process)
         finally:
