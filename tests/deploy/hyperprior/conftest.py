@@ -58,21 +58,26 @@ def scale_outputs(layer: nn.Module, seen: Tensor, wanted: Tensor) -> None:
 
 
 @torch.no_grad()
-def random_network(architecture: str, frame: Frame) -> MeanScaleHyperprior:
-    """Random weights, but latents of this frame are some units wide, as their scales say."""
-    network = build_network(uniform_spec("tiny", architecture, 16, 24), seed=3).eval()
-    network.entropy_bottleneck.quantiles[:, 0, 1] += torch.linspace(-0.4, 0.4, 16)
-    wide, x = 6.0 * 0.88 ** torch.arange(24), as_tensor(frame)
+def random_network(
+    architecture: str, frame: Frame, n: int = 16, m: int = 24
+) -> MeanScaleHyperprior:
+    """Random weights, but latents of this frame are some units wide, as their scales say.
+
+    n, m: channels of the inner layers and of z, and of y.
+    """
+    network = build_network(uniform_spec("tiny", architecture, n, m), seed=3).eval()
+    network.entropy_bottleneck.quantiles[:, 0, 1] += torch.linspace(-0.4, 0.4, n)
+    wide, x = 6.0 * 0.88 ** torch.arange(m), as_tensor(frame)
     x = x[:, :, : x.shape[2] // 64 * 64, : x.shape[3] // 64 * 64]
     scale_outputs(network.g_a[6], network.g_a(x), wide)
-    scale_outputs(network.h_a[4], network.h_a(network.g_a(x)), torch.full((16,), 2.0))
+    scale_outputs(network.h_a[4], network.h_a(network.g_a(x)), torch.full((n,), 2.0))
     last = "entropy_parameters.4" if network.spec.has_context else "h_s.4"
     layer, params = network.get_submodule(last), network(x)
     assert isinstance(layer, nn.Conv2d)
     both = torch.cat([params.scales, params.means], 1)
     scale_outputs(layer, both, torch.cat([0.2 * wide, 0.5 * wide]))
     assert layer.bias is not None
-    layer.bias[:24] = wide
+    layer.bias[:m] = wide
     return network
 
 
