@@ -19,9 +19,11 @@ from c3d_export.core.errors import (
     MissingInputError,
     OptionError,
 )
+from c3d_export.deploy.bundlefile import bundle_bytes
 from c3d_export.deploy.codecwheel import codec_wheel, write_codec_wheel
 from c3d_export.runtime.bundle import read_bundle
 from c3d_export.runtime.installed import GROUP, installed_codec, installed_codecs
+from c3d_export.runtime.store.store import Store
 
 from .conftest import BUNDLE, OTHER, Host
 
@@ -210,3 +212,14 @@ def test_what_is_no_bundle_becomes_no_wheel(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no bundle at"):
         write_codec_wheel(tmp_path / "absent.c3b", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_codec_of_the_store_is_deployed_as_it_was_installed(tmp_path: Path) -> None:
+    """A store keeps members, and no bundle."""
+    store = Store(tmp_path / "store")
+    folder = store.layout.codec(store.add(BUNDLE.read_bytes()))
+    name, data, bundle = bundle_bytes(folder)
+    assert (name, data) == (f"{NAME}.c3b", BUNDLE.read_bytes())
+    assert bundle.id == read_bundle(BUNDLE).id
+    wheel = write_codec_wheel(folder, tmp_path / "wheels")
+    assert wheel.read_bytes() == codec_wheel(BUNDLE.read_bytes())[1]

@@ -15,12 +15,12 @@ from typing import Final
 
 from .. import __version__
 from ..core.atomic import write_bytes_atomic
-from ..core.errors import DiskError, MissingInputError
-from ..core.limits import MAX_BUNDLE_BYTES
+from ..core.errors import DiskError
 from ..data.workspace import check_name
 from ..runtime.bundle import Bundle, parse_bundle
 from ..runtime.installed import GROUP
 from ..runtime.shipped import SUFFIX
+from .bundlefile import bundle_bytes
 from .wheelfile import WheelName, pack_wheel
 
 FORMAT: Final = 1
@@ -52,11 +52,7 @@ def write_codec_wheel(bundle: Path, folder: Path) -> Path:
     Raises MissingInputError, OptionError for a name that is none, DiskError, or a leaf of
     BundleError.
     """
-    try:
-        with bundle.open("rb") as file:
-            data = file.read(MAX_BUNDLE_BYTES + 1)
-    except OSError as error:
-        raise MissingInputError(f"no bundle at {bundle}: {error.strerror}") from error
+    _, data, _ = bundle_bytes(bundle)
     name, wheel = codec_wheel(data)
     try:
         folder.mkdir(parents=True, exist_ok=True)

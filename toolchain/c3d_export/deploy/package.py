@@ -15,11 +15,11 @@ from typing import Final
 
 from ..core.atomic import write_bytes_atomic
 from ..core.digest import sha256_file
-from ..core.errors import LibraryMissingError, MissingInputError, OptionError
-from ..core.limits import MAX_BUNDLE_BYTES
+from ..core.errors import LibraryMissingError, OptionError
 from ..data.workspace import check_name
-from ..runtime.bundle import Bundle, parse_bundle
+from ..runtime.bundle import Bundle
 from ..runtime.shipped import SUFFIX, source_root
+from .bundlefile import bundle_bytes
 from .folders import new_folder
 from .hostwheel import build_host_wheel, is_portable, run_tool
 from .repack import DISTRIBUTION
@@ -93,15 +93,11 @@ def _read(bundles: Sequence[Path]) -> dict[str, tuple[bytes, Bundle]]:
     """File name -> bytes and what they hold: what was verified is what is packed."""
     read: dict[str, tuple[bytes, Bundle]] = {}
     for path in bundles:
-        name = check_name(path.name.removesuffix(SUFFIX), "codec") + SUFFIX
+        name, data, bundle = bundle_bytes(path)
+        check_name(name.removesuffix(SUFFIX), "codec")
         if name in read:
             raise OptionError(f"two bundles are called {name}; rename one")
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BUNDLE_BYTES + 1)
-        except OSError as error:
-            raise MissingInputError(f"no bundle at {path}: {error.strerror}") from error
-        read[name] = data, parse_bundle(data)
+        read[name] = data, bundle
     if not read:
         raise OptionError("a package needs a bundle; name at least one")
     return read

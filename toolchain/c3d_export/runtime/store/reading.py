@@ -22,7 +22,7 @@ from ...core.limits import (
     MAX_MEMBERS,
     MAX_SIGNATURES_BYTES,
 )
-from ..archive import unpack_archive
+from ..archive import pack_archive, unpack_archive
 from ..bundle import MANIFEST, Bundle, assemble, parse_manifest
 from ..signatures import MEMBER as SIGNATURES
 from . import gate
@@ -74,12 +74,24 @@ def read_stored(folder: Path) -> Bundle:
     signatures = read_signatures(folder)
     gate.check_policy(manifest_bytes, signatures)
     manifest = parse_manifest(manifest_bytes)
+    return assemble(manifest_bytes, manifest, _members(folder, manifest), signatures)
+
+
+def packed(folder: Path) -> bytes:
+    """The bundle file of a codec of a store, as it was installed; raises as `read_stored`, but for
+    the policy."""
+    manifest = read_manifest(folder)
+    signatures = read_signatures(folder)
+    members = _members(folder, parse_manifest(manifest)) | {MANIFEST: manifest}
+    return pack_archive(members if signatures is None else members | {SIGNATURES: signatures})
+
+
+def _members(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     blobs = folder.parent.parent / BLOBS
-    members = {
+    return {
         name: _read(blobs / blob.sha256, blob.size, f"member {name} of codec {folder.name}")
         for name, blob in blobs_of(manifest).items()
     }
-    return assemble(manifest_bytes, manifest, members, signatures)
 
 
 def read_manifest(folder: Path) -> bytes:
