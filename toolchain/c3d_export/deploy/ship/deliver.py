@@ -93,11 +93,13 @@ def is_store(folder: Path) -> bool:
 def _add(target: FolderTarget, parcel: Parcel, progress: Progress) -> bool:
     from ...runtime.store.store import Store
 
-    store = Store(target.path)
-    if store.has(bytes.fromhex(parcel.codec_id)):
-        store.add(parcel.data)  # what is damaged there is replaced
+    store, codec = Store(target.path), bytes.fromhex(parcel.codec_id)
+    # Signatures are no part of a codec's id: a bundle that has more of them is news.
+    known = store.has(codec)
+    before = store.signatures(codec) if known else None
+    store.add(parcel.data)  # what is damaged there is replaced
+    if known and store.signatures(codec) == before:
         return False
-    store.add(parcel.data)
     progress(len(parcel.data))
     return True
 
