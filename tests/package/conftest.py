@@ -67,8 +67,9 @@ def registry() -> None:
     command += ["--no-deps", "--only-binary=:all:", "--retries", "1"]
     names = ("numpy", "pillow", "click", "rich", "onnxruntime", "mdurl", "protobuf")
     wheels = [f"{name}=={metadata.version(name)}" for name in names]
-    done = subprocess.run([*command, *wheels], capture_output=True, check=False)
-    if done.returncode:
+    try:
+        subprocess.run([*command, *wheels], capture_output=True, check=True, timeout=60)
+    except subprocess.SubprocessError:
         pytest.skip(f"no package registry: pip cannot get {', '.join(wheels)}")
 
 
