@@ -19,7 +19,10 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 20.0
+START_PATIENCE = 20.0
+STOP_PATIENCE = 5.0
+_SILENT: set[str] = set()
+"""Programs that did not come up once: each further try would take as long."""
 _LOOPBACK = "127.0.0.1"
 
 
@@ -39,21 +42,25 @@ def program(name: str, package: str) -> str:
 @contextmanager
 def running(command: list[str], log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A server, from when it listens on; ended by its id."""
+    name = Path(command[0]).name
+    if name in _SILENT:
+        pytest.skip(f"{name} did not come up before")
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={"PATH": "/bin"}
         )
     try:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + START_PATIENCE
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > end:
+                _SILENT.add(name)
                 pytest.skip(f"{command[0]} does not run here: {log.read_text()[-300:]}")
             time.sleep(0.02)
         yield process
     finally:
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(STOP_PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
