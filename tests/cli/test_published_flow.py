@@ -18,6 +18,7 @@ from c3d_export.models.mbt.spec import uniform_spec
 from c3d_export.models.saving import Saved, load
 from c3d_export.prune.published.apply import replay
 from c3d_export.prune.published.families import scaled, widths_of
+from c3d_export.runtime.bundle import read_bundle
 from c3d_export.runtime.images import read_image, write_image
 
 from ..models.c2f.legacy import checkpoint
@@ -125,9 +126,8 @@ def _ship(run: Run, name: str, frame: NDArray[np.uint8], folder: Path) -> None:
     assert [path.name.split("-")[0] for path in (folder / "wheels").iterdir()] == [
         "c3d_codec_toy_mine"
     ]
-    assert {path.name.rsplit("-", 1)[1] for path in (folder / "models").iterdir()} == {
-        *("g_a", "h_a", "h_s", "g_s")
-    }
+    graphs = {graph for graph, _ in read_bundle(bundle).graphs}
+    assert {path.name.rsplit("-", 1)[1] for path in (folder / "models").iterdir()} == graphs
 
 
 def _deployed(folder: Path) -> tuple[object, ...]:
