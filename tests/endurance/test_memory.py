@@ -59,7 +59,8 @@ def test_memory_that_is_kept_is_found_out(codec: Codec) -> None:
     codec.encode = leaking  # type: ignore[method-assign, assignment]
     samples = soak([codec], 1.0 * SECOND, _none)
     assert growth(samples, 0.1) > memory.TOLERANCE
-    assert samples[-1].rss - samples[0].rss > 0.8 * (len(kept) - 6) * (1 << 18) - (8 << 20)
+    # Less than all of it: a process that ran for long has freed memory to take it from.
+    assert samples[-1].rss - samples[0].rss > 0.4 * (len(kept) - 6) * (1 << 18) - (8 << 20)
 
 
 @pytest.mark.parametrize(
