@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--folders", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
+    os.environ.setdefault("C3D_TEST_REGISTRY", "1")
     with tempfile.TemporaryDirectory(prefix="c3d-ship-") as name:
         work = Path(name)
         places = [work / f"host{index:02}" for index in range(options.folders)]
