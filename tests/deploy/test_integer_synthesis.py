@@ -15,6 +15,7 @@ from c3d_export.runtime.bundle import Bundle, parse_bundle
 from c3d_export.runtime.c2f import synthesis as c2f_synthesis
 from c3d_export.runtime.families import check_family, family_codec, flavours_of, open_family
 from c3d_export.runtime.hyperprior import synthesis as mbt_synthesis
+from c3d_export.runtime.hyperprior.codec import HyperpriorCodec
 from c3d_export.runtime.sessions import SessionOptions
 
 from .c2f import bundles
@@ -66,6 +67,16 @@ def test_it_is_near_the_float_one(bundle: Bundle) -> None:
     assert b.std() > 5, "a flat picture compares nothing"
     assert np.abs(a - b).max() <= 3
     assert np.mean((a - b) ** 2) < 0.2
+
+
+def test_latents_twice_as_large_as_the_calibrations_are_not_clipped() -> None:
+    bundle = parse_bundle(_mbt())
+    exact, floating = (
+        HyperpriorCodec(bundle, options) for options in (EXACT, SessionOptions(flavour="float"))
+    )
+    y_hat = 2 * floating.latents_of(picture(80, 112, 1)).y_hat
+    a, b = (codec.synthesise(y_hat, 80, 112).astype(int) for codec in (exact, floating))
+    assert np.abs(a - b).max() <= 2
 
 
 def test_rows_of_bands_and_threads_are_of_no_account(

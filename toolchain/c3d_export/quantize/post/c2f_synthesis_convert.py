@@ -25,8 +25,8 @@ from .c2f_synthesis import (
     even_up,
 )
 from .convert import IN_INT16, MARGIN, input_grid, integer_layer
-from .gdn import LIMITS, IntegerGDN, convert_gdn, fine_grid
-from .grid import Grid, Statistics, even_grid, joined, observe
+from .gdn import LIMITS, IntegerGDN, convert_gdn, fine_grid, observe_widely
+from .grid import Grid, Statistics, even_grid, joined
 from .layer import Affine
 
 SIDE_SLOPES: Final = (1.0, SLOPE, SLOPE)
@@ -97,7 +97,7 @@ class _Converter:
         self.affines["pixels"] = Affine(_positive(recon.pixels))
 
     def observe(self, *names: str) -> Statistics:
-        return observe(values[name] for values in self.seen for name in names)
+        return observe_widely(values[name] for values in self.seen for name in names)
 
     def before(self, name: str, made: str) -> Grid:
         """The best units for what `made` gives to the layer `name`."""

@@ -7,14 +7,14 @@ in float32, whose square roots and products IEEE 754 rounds correctly everywhere
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from .convert import IN_INT16, MARGIN, Limits, integer_layer
-from .grid import Grid, Statistics, even_grid
+from .grid import Grid, Statistics, even_grid, observe
 from .layer import Affine, IntegerLayer
 
 SHIFT: Final = 11
@@ -25,6 +25,17 @@ LIMITS: Final = Limits((1 << 29) - 1, 3600, 8191)
 """Of convolutions of synthesis. Nine weights together fit int16, and four inputs: hosts may save
 multiplications (Lavin, Gray, CVPR 2016: F(2, 3) in integers), which takes two bits of the inputs
 and of the sums."""
+
+
+HEADROOM: Final = 2.0
+"""Ranges of synthesis are this many times those of other layers, MARGIN of what was seen: a value
+that is clipped shows as a wrong pixel, and 16 bits have steps to spare."""
+
+
+def observe_widely(tensors: Iterable[Tensor]) -> Statistics:
+    """As `observe`, with HEADROOM times the extremes."""
+    seen = observe(tensors)
+    return Statistics(seen.square, HEADROOM * seen.low, HEADROOM * seen.high)
 
 
 class FloatGDN(Protocol):
@@ -69,7 +80,7 @@ def convert_gdn(gdn: FloatGDN, inputs: Sequence[Tensor], source: Grid, target: G
     conv.bias.copy_(beta)
     whole = even_grid(len(beta), 1.0, 0, SQUARE_LARGEST)
     squares = Grid(source.step.square() * (1 << SHIFT), whole.low, whole.high)
-    step = MARGIN * max(float(conv(x.square()).max()) for x in inputs) / NORM_LARGEST
+    step = MARGIN * HEADROOM * max(float(conv(x.square()).max()) for x in inputs) / NORM_LARGEST
     norms = even_grid(len(beta), step, 0, NORM_LARGEST)
     layer = integer_layer(Affine(conv), squares, norms, IN_INT16)
     return IntegerGDN(layer, source.step * step**0.5 / target.step, target.low, target.high)

@@ -19,8 +19,8 @@ from ...models.mbt.gdn import GDN
 from ...models.mbt.network import MeanScaleHyperprior
 from .certificate import SumCertificate, certify
 from .convert import IN_INT16, input_grid, integer_layer
-from .gdn import LIMITS, IntegerGDN, convert_gdn, fine_grid
-from .grid import Grid, even_grid, observe
+from .gdn import LIMITS, IntegerGDN, convert_gdn, fine_grid, observe_widely
+from .grid import Grid, even_grid
 from .layer import Affine, IntegerLayer
 from .mbt import LATENT_LARGEST
 
@@ -75,8 +75,8 @@ def convert_synthesis(
         ups, gdn = [affines[number](x) for x in xs], parts[2 * number + 1]
         assert isinstance(gdn, GDN)
         xs = [gdn(up) for up in ups]
-        middle = fine_grid(observe(ups), LIMITS.activation)
-        target = input_grid(affines[number + 1], observe(xs), LIMITS)
+        middle = fine_grid(observe_widely(ups), LIMITS.activation)
+        target = input_grid(affines[number + 1], observe_widely(xs), LIMITS)
         # Latents have all of int16, and the first layer is the smallest.
         limits = IN_INT16 if number == 0 else LIMITS
         layers[name] = integer_layer(affines[number], grid, middle, limits)
