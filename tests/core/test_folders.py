@@ -109,7 +109,7 @@ def test_the_dead_are_cleared_away_and_the_living_are_not(tmp_path: Path) -> Non
     dead = tmp_path / f".x.0123{TEMP_SUFFIX}"
     dead.mkdir()
     (dead / "a").write_bytes(b"half")
-    with folders._temporary(tmp_path / "x") as living:
+    with folders.temporary_folder("x", tmp_path) as living:
         (living / "a").write_bytes(b"half")
         write_folder_atomic(tmp_path / "x", NEW)
         assert sorted(tmp_path.iterdir()) == sorted([living, tmp_path / "x"])

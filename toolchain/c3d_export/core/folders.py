@@ -51,7 +51,7 @@ def write_folder_atomic(folder: str | os.PathLike[str], files: Mapping[str, byte
         for name, data in files.items():
             write_bytes_atomic(target / name, data)
         return
-    with disk_errors(target), _temporary(target) as temporary:
+    with disk_errors(target), temporary_folder(target.name, target.parent) as temporary:
         for name, data in files.items():
             write_bytes_atomic(temporary / name, data)
         if target.is_dir():
@@ -64,19 +64,28 @@ def write_folder_atomic(folder: str | os.PathLike[str], files: Mapping[str, byte
 
 def remove_dead_folders(target: Path) -> list[Path]:
     """Removes what killed writers of a folder left beside it, and in it; returns what it was."""
-    start = f".{target.name[:_NAME_PART]}."
-    beside = sorted(target.parent.iterdir()) if target.parent.is_dir() else []
-    ours = (p for p in beside if p.name.startswith(start) and p.name.endswith(TEMP_SUFFIX))
-    dead = [path for path in ours if path.is_dir() and not _is_locked(path)]
+    return _remove_dead(target.name, target.parent) + remove_litter(target)
+
+
+def _remove_dead(name: str, place: Path) -> list[Path]:
+    beside = sorted(place.iterdir()) if place.is_dir() else []
+    ours = (p for p in beside if p.name.startswith(_start(name)) and p.name.endswith(TEMP_SUFFIX))
+    dead = [path for path in ours if _is_dead(path)]
     for path in dead:
         shutil.rmtree(path, ignore_errors=True)
-    return dead + remove_litter(target)
+    return dead
+
+
+def _start(name: str) -> str:
+    return f".{name[:_NAME_PART]}."
 
 
 @contextlib.contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """A new folder beside the target, locked; whatever has its name in the end is removed."""
-    path = target.parent / f".{target.name[:_NAME_PART]}.{secrets.token_hex(6)}{TEMP_SUFFIX}"
+def temporary_folder(name: str, place: Path) -> Iterator[Path]:
+    """A new folder in `place`, locked, for what will have this name; what killed makers of it left
+    there is removed first. Whatever still has the temporary name in the end is removed too."""
+    _remove_dead(name, place)
+    path = place / f"{_start(name)}{secrets.token_hex(6)}{TEMP_SUFFIX}"
     path.mkdir()
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -88,17 +97,18 @@ def _temporary(target: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_locked(path: Path) -> bool:
-    if fcntl is None:
-        return True
-    descriptor = os.open(path, os.O_RDONLY)
+def _is_dead(folder: Path) -> bool:
+    """Whether nobody makes this folder any more."""
+    if fcntl is None or folder.is_symlink() or not folder.is_dir():
+        return False
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return True
+        return False
     finally:
         os.close(descriptor)
-    return False
+    return True
 
 
 def _keep_others(old: Path, new: Path, files: Mapping[str, bytes]) -> None:
