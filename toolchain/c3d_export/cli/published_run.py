@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core import jsonio
-from ..core.atomic import write_bytes_atomic
+from ..core.atomic import remove_file, remove_litter, write_bytes_atomic
 from ..core.errors import CheckpointError, OptionError
 from .output import duration, note, print_json, progress
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..models.families import Network
+    from ..train.parallel import Group
     from ..train.service import TrainingFrames
     from ..train.staged import StagedConfig, StagedTrainer, Step
     from .schedule import Schedule
@@ -47,34 +48,44 @@ class Run:
 
     def check(self) -> None:
         """Raises OptionError where the model is there already."""
-        if self.target.exists() and not self.schedule.force:
+        if self.target.exists() and not (self.schedule.force or self.schedule.resume):
             raise OptionError(f"{self.target.parent} is trained already; add --force to replace it")
 
     def run(self, frames: TrainingFrames, as_json: bool) -> None:
         """Trains, saves, and says so. The frames are whole: these networks get no overlay."""
-        trainer = self._trainer(frames)
-        begin = time.monotonic()
-        steps = _train(trainer, self.checkpoint)
-        self._save(trainer, frames)
-        self.checkpoint.unlink(missing_ok=True)
-        _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
+        from ..train.parallel import joined
 
-    def _trainer(self, frames: TrainingFrames) -> StagedTrainer:
+        begin = time.monotonic()
+        with joined("cpu") as group:
+            trainer = self._trainer(frames, group)
+            steps = _train(trainer, self.checkpoint, self.schedule.save_every)
+        if group.leads:
+            self._save(trainer, frames)
+            remove_file(self.checkpoint)
+            _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
+
+    def _trainer(self, frames: TrainingFrames, group: Group) -> StagedTrainer:
         from ..train.service import make_folder
         from ..train.staged import StagedTrainer
 
         notes = self.checkpoint.with_name("run.json")
         if self.schedule.resume:
             _check_frames(notes, frames)
-            return self._same_rate(StagedTrainer.resume(self.checkpoint, frames.pools))
+            if group.leads:
+                remove_litter(self.checkpoint.parent)
+            return self._same_rate(StagedTrainer.resume(self.checkpoint, frames.pools, group))
         if self.checkpoint.exists() and not self.schedule.force:
             raise OptionError(
                 f"{self.checkpoint.parent} has an unfinished run; continue it with --resume, or"
                 " start over with --force"
             )
-        trainer = StagedTrainer(self.network(), self.config, frames.pools)
-        make_folder(self.checkpoint.parent)
-        write_bytes_atomic(notes, jsonio.dumps(frames.to_json()))
+        trainer = StagedTrainer(self.network(), self.config, frames.pools, group)
+        group.check_same(frames.to_json(), "their frames")
+        if group.leads:
+            make_folder(self.checkpoint.parent)
+            remove_litter(self.checkpoint.parent)
+            remove_file(self.checkpoint)
+            write_bytes_atomic(notes, jsonio.dumps(frames.to_json()))
         return trainer
 
     def _same_rate(self, trainer: StagedTrainer) -> StagedTrainer:
@@ -92,6 +103,7 @@ class Run:
         from ..train.service import make_folder
 
         make_folder(self.target.parent)
+        remove_litter(self.target.parent)
         made = {
             "name": self.name,
             "steps": trainer.done,
@@ -113,7 +125,7 @@ def _check_frames(notes: Path, frames: TrainingFrames) -> None:
         )
 
 
-def _train(trainer: StagedTrainer, path: Path) -> list[Step]:
+def _train(trainer: StagedTrainer, path: Path, save_every: int) -> list[Step]:
     """The last hundred steps, for the figures at the end."""
     steps: list[Step] = []
     with progress("training", trainer.config.steps) as advance:
@@ -124,7 +136,7 @@ def _train(trainer: StagedTrainer, path: Path) -> list[Step]:
             advance(step.number, text)
 
         try:
-            trainer.run(path, report)
+            trainer.run(path, report, save_every)
         except KeyboardInterrupt:
             trainer.save(path)
             note(f"stopped at step {trainer.done}; continue with the same line and --resume")

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.atomic import remove_file
 from .lookup import load_network
 from .output import duration, note, print_json, progress
 from .schedule import Schedule, configs
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
+    from ..models.network import Codec
     from ..train.loop import Progress, TrainConfig, Trainer
+    from ..train.parallel import Group
     from ..train.service import SavedModel, TrainingFrames
     from ..train.teacher import Teacher
 
@@ -31,23 +34,39 @@ class Job:
     def run(
         self, workspace: Workspace, start: SavedModel, frames: TrainingFrames, as_json: bool
     ) -> None:
-        from ..train import service
+        from ..train.parallel import joined
 
         teacher = _teacher(workspace, self.schedule.teacher, start)
+        with joined(self.schedule.device) as group:
+            trainer = self._trainer(start, frames, teacher, group)
+            network = self._finish(trainer)
+        if group.leads:
+            self._keep(network, trainer, workspace, start, frames, as_json)
+
+    def _trainer(
+        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None, group: Group
+    ) -> Trainer:
+        from ..train import service
+
         if self.schedule.resume:
-            trainer = service.resume_run(self.folder, frames, teacher)
-        else:
-            config = self._config(start, frames, teacher)
-            network = start.network
-            force = self.schedule.force
-            trainer = service.start_run(self.folder, network, config, frames, force, teacher)
-        tuned = service.SavedModel(self._finish(trainer), self._state(trainer, start, frames))
+            return service.resume_run(self.folder, frames, teacher, group)
+        config, force = self._config(start, frames, teacher, group), self.schedule.force
+        network = start.network
+        return service.start_run(self.folder, network, config, frames, force, teacher, group)
+
+    def _keep(
+        self, network: Codec, trainer: Trainer, workspace: Workspace, start: SavedModel,
+        frames: TrainingFrames, as_json: bool,
+    ) -> None:  # fmt: skip
+        from ..train import service
+
+        tuned = service.SavedModel(network, self._state(trainer, start, frames))
         path = service.save(workspace.model(self.name), tuned)
-        (self.folder / service.CHECKPOINT_FILE).unlink(missing_ok=True)
+        remove_file(self.folder / service.CHECKPOINT_FILE)
         _tell(path, self.name, trainer, as_json)
 
     def _config(
-        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None
+        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None, group: Group
     ) -> TrainConfig:
         from ..train import service
         from ..train.loop import TrainConfig
@@ -59,7 +78,9 @@ class Job:
         if s.minutes is not None:
             model, pools = start.network, frames.pools
             share = s.quantize_from
-            steps = service.steps_for_minutes(model, make(steps), pools, s.minutes, share, teacher)
+            steps = service.steps_for_minutes(
+                model, make(steps), pools, s.minutes, share, teacher, group
+            )
             note(f"{s.minutes:g} minutes are {steps} steps")
         return make(steps)
 
