@@ -129,7 +129,8 @@ class Trials:
             if ended["status"] not in (0, KILLED) or ("at" in death and ended["status"] == 0):
                 raise stages.BrokenError(f"ended with {ended['status']}: {ended['said']}")
             self._check()
-            self._command(self.stage.args(self.work))
+            if args := self.stage.again(self.work):
+                self._command(args)
             self._clean()
             if (left := stages.listing(self.work)) != self.wanted:
                 differing = sorted(set(left.items()) ^ set(self.wanted.items()))

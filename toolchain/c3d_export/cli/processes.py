@@ -25,6 +25,7 @@ _LAUNCHED: Final = "TORCHELASTIC_RUN_ID"
 _LOOK_EVERY: Final = 0.1
 """Seconds between two looks at whether all processes live."""
 
+
 def rank(environment: Mapping[str, str] = os.environ) -> int:
     """The number of this process among those of torchrun; 0 without it."""
     return int(environment.get("RANK", "0")) if _LAUNCHED in environment else 0

@@ -53,7 +53,18 @@ def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
     state = json.dumps(checkpoint.state, sort_keys=True)
     tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
     metadata = {"format": FORMAT, "state": state, "sha256": _digest(state, tensors)}
-    return save(tensors, metadata)
+    return _in_order(save(tensors, metadata))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in a random order, and equal
+    trainings shall leave equal files."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, data[end:]])
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
