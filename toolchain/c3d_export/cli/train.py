@@ -10,8 +10,8 @@ from ..core.errors import MissingDataError, OptionError
 from .lookup import find_network, has_network, load_network, model_name, published_file
 from .output import note
 from .overlay import as_coded, whole_option
-from .published_options import Published, is_published, train_options, tune_options
 from .processes import in_processes, refuse_several
+from .published_options import Published, is_published, train_options, tune_options
 from .schedule import Schedule, schedule_options
 from .settings import find_workspace, model_option, shared
 from .train_job import Job
