@@ -108,7 +108,7 @@ ALONE: Final = Group()
 
 
 def _fill(tensors: Sequence[Tensor], flat: Tensor) -> None:
-    parts = flat.split([tensor.numel() for tensor in tensors])
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
     torch._foreach_copy_(
         list(tensors), [part.view(t.shape) for part, t in zip(parts, tensors, strict=True)]
     )
