@@ -1,55 +1,221 @@
-"""`data`: frames into the workspace, and what is there."""
+"""`data`: frames into the workspace, how they are split, and what is there."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..core.errors import OptionError, PartialFailureError
-from .output import note, print_json, print_table
+from .output import note, print_json, print_table, progress
 from .settings import PATH, find_workspace, shared
 
 if TYPE_CHECKING:
+    from ..data.importer import ImportResult
     from ..data.inspect import FolderSummary
+    from ..data.resplit import SplitOptions, SplitResult
+
+SHOWN = 5
+"""Lines of one kind that are said one by one; `--json` has them all."""
+
+Advance = Callable[[int, int], None]
+
+fractions_option = click.option(
+    "--fractions", default="0.8,0.1,0.1", show_default=True, metavar="TRAIN,VAL,TEST"
+)
 
 
 @click.group()
 def data() -> None:
-    """Import frames into the workspace, or look at what is there."""
+    """Import frames into the workspace, split them anew, or look at what is there."""
 
 
 @data.command("import")
-@click.argument("folder", type=PATH)
+@click.argument("source", type=PATH)
 @click.option("--game", required=True, metavar="NAME", help="What the frames are of.")
-@click.option("--fractions", default="0.8,0.1,0.1", show_default=True, metavar="TRAIN,VAL,TEST")
+@fractions_option
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="K",
+    help="Each K-th frame of a video.",
+)
+@click.option("--lossy", is_flag=True, help="Take JPEG and lossy WebP too, and mark them.")
+@click.option("--keep-duplicates", is_flag=True, help="Take near-duplicates within a scene too.")
 @shared()
-def import_(folder: Path, game: str, fractions: str, as_json: bool) -> None:
-    """Bring a folder of lossless frames (PNG, WebP) into the workspace, split by scene.
+def import_(
+    source: Path,
+    game: str,
+    fractions: str,
+    every: int,
+    lossy: bool,
+    keep_duplicates: bool,
+    as_json: bool,
+) -> None:
+    """Bring lossless frames (PNG, WebP, BMP) or a video into the workspace, split by scene.
 
-    A folder with train/, validation/ or test/ keeps its splits. Files that cannot be used are
-    skipped; the exit code is 3 then.
+    SOURCE is a folder of frames or of clips, or a video. A folder with train/, validation/ or
+    test/ keeps its splits. Files that cannot be used are skipped; the exit code is 3 then. The
+    same command again goes on where a killed one was.
 
     \b
     Example: c3d-export data import screenshots/ --game imhotep
     """
-    from ..data.importer import import_folder
+    from ..data.importer import ImportOptions, import_folder
 
-    result = import_folder(folder, find_workspace().data, game, _fractions(fractions))
-    for path, reason in result.skipped:
-        note(f"skipped {path}: {reason}")
+    options = ImportOptions(_fractions(fractions), keep_duplicates, lossy, every)
+    root = find_workspace().data
+    with _bar("frames") as advance:
+        result = import_folder(source, root, game, options, waits=_waits(game), advance=advance)
+    _say_import(result)
     if as_json:
-        skipped = [{"input": str(path), "reason": reason} for path, reason in result.skipped]
-        print_json({**asdict(result), "skipped": skipped})
-    else:
-        counts = f"{result.train} train, {result.validation} validation, {result.test} test"
-        note(f"{game}: {counts} new, {result.unchanged} were there")
-    if result.cut_scenes:
-        note(f"fewer scenes than splits: {', '.join(result.cut_scenes)} is in several")
+        print_json(_import_json(result))
     if result.skipped:
         raise PartialFailureError(f"{len(result.skipped)} files were skipped; see the lines above")
+
+
+def _say_import(result: ImportResult) -> None:
+    for path, reason in result.skipped:
+        note(f"skipped {path}: {reason}")
+    if result.others:
+        names = ", ".join(path.name for path in result.others[:SHOWN])
+        note(f"left alone, no images: {len(result.others)} files ({names})")
+    _say_some("equal pixels", [f"{a} is {b}" for a, b in result.duplicates])
+    _say_some("near-duplicates left out", [f"{a} is nearly {b}" for a, b in result.near])
+    _say_some("WARNING: suspects", [f"{path} {text}" for path, text in result.traces])
+    for coding, count in result.lossy.items():
+        note(
+            f"WARNING: {count} frames lost pixels to {coding}: a codec that is trained on them"
+            " learns the faults, and one that is measured by them is measured wrongly"
+        )
+    _say_leaks(result.leaks)
+    counts = f"{result.train} train, {result.validation} validation, {result.test} test"
+    note(f"{result.game}: {counts} new, {result.unchanged} were there")
+    if result.cut_scenes:
+        note(f"fewer scenes than splits: {', '.join(result.cut_scenes)} is in several")
+
+
+def _say_some(what: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    for line in lines[:SHOWN]:
+        note(f"{what}: {line}")
+    if len(lines) > SHOWN:
+        note(f"{what}: {len(lines)} in all")
+
+
+def _say_leaks(leaks: Sequence[tuple[Path, Path]]) -> None:
+    _say_some("WARNING: near-duplicates in two splits", [f"{a} and {b}" for a, b in leaks])
+
+
+def _import_json(result: ImportResult) -> dict[str, Any]:
+    def pairs(found: Sequence[tuple[object, object]], *names: str) -> list[dict[str, str]]:
+        return [dict(zip(names, map(str, pair), strict=True)) for pair in found]
+
+    return {
+        "game": result.game,
+        "train": result.train,
+        "validation": result.validation,
+        "test": result.test,
+        "linked": result.linked,
+        "unchanged": result.unchanged,
+        "duplicates": pairs(result.duplicates, "input", "of"),
+        "near_duplicates": pairs(result.near, "input", "of"),
+        "skipped": pairs(result.skipped, "input", "reason"),
+        "others": [str(path) for path in result.others],
+        "cut_scenes": list(result.cut_scenes),
+        "lossy": dict(result.lossy),
+        "suspects": pairs(result.traces, "frame", "reason"),
+        "leaks": pairs(result.leaks, "frame", "of"),
+    }
+
+
+@data.command("split")
+@click.option("--game", metavar="NAME", help="Only this one; all by default.")
+@fractions_option
+@click.option("--by", default="", metavar="REGEX", help="What of a file name is its scene.")
+@click.option("--validation", default="", metavar="SCENE,...", help="Exactly these scenes.")
+@click.option("--test", default="", metavar="SCENE,...", help="Exactly these scenes.")
+@click.option("--cut", is_flag=True, help="Cut the largest scene where there are too few.")
+@shared()
+def split(
+    game: str | None,
+    fractions: str,
+    by: str,
+    validation: str,
+    test: str,
+    cut: bool,
+    as_json: bool,
+) -> None:
+    """Split the workspace's frames anew: whole scenes, the same way each time, by moving files.
+
+    A scene is what the names of frames share before their number, or what --by matches. The same
+    command again completes one that was killed.
+
+    \b
+    Example: c3d-export data split --game imhotep --test temple,market
+    """
+    from ..data.frames import games
+    from ..data.resplit import SplitOptions
+
+    options = SplitOptions(_fractions(fractions), by, _given(validation, test), cut)
+    root = find_workspace().data
+    wanted = [game] if game else games(root)
+    if not wanted:
+        raise OptionError(f"no games in {root}; `c3d-export data import` brings some")
+    results = [_split(root, name, options) for name in wanted]
+    if as_json:
+        print_json([_split_json(result) for result in results])
+    else:
+        rows = [(r.game, repr(s)[1:-1], split, n) for r in results for s, split, n in r.scenes]
+        print_table("scenes", ("game", "scene", "split", "frames"), rows)
+
+
+def _split(root: Path, game: str, options: SplitOptions) -> SplitResult:
+    from ..data.resplit import split_game
+
+    with _bar("frames") as advance:
+        result = split_game(root, game, options, waits=_waits(game), advance=advance)
+    _say_leaks(result.leaks)
+    if result.cut_scenes:
+        note(f"fewer scenes than splits: {', '.join(result.cut_scenes)} is in several")
+    note(f"{game}: {result.moved} files moved")
+    return result
+
+
+def _given(validation: str, test: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for split, names in (("validation", validation), ("test", test)):
+        for name in filter(None, names.split(",")):
+            if given.setdefault(name, split) != split:
+                raise OptionError(f"scene {name} cannot be for validation and for test; choose one")
+    return given
+
+
+def _split_json(result: SplitResult) -> dict[str, Any]:
+    scenes = [{"scene": s, "split": split, "frames": count} for s, split, count in result.scenes]
+    return {
+        "game": result.game,
+        "scenes": scenes,
+        "moved": result.moved,
+        "cut_scenes": list(result.cut_scenes),
+        "leaks": [{"frame": str(a), "of": str(b)} for a, b in result.leaks],
+    }
+
+
+def _waits(game: str) -> Callable[[], None]:
+    return lambda: note(f"another command works on the frames of {game}; waiting for it")
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Advance]:
+    """In percent, since how much there is to do shows only while it is done."""
+    with progress(what, 100) as advance:
+        yield lambda done, total: advance(100 * done // max(1, total), f"{done} of {total}")
 
 
 def _fractions(text: str) -> tuple[float, float, float]:
