@@ -19,7 +19,7 @@ def test_a_data_folder(tmp_path: Path, make_frame: MakeFrame) -> None:
     sizes.append(make_frame(train / "2.png", height=5).stat().st_size)
     (train / "3.png").write_bytes(b"broken")
     make_frame(tmp_path / "test" / "a-6p" / "0.png")
-    first, second = inspect_folder(tmp_path)
+    first, second = inspect_folder(tmp_path).folders
     assert (first.path, first.split, first.game, first.frames) == (train, "train", "a", 3)
     assert first.resolutions == (((8, 6), 2), ((8, 5), 1))
     assert first.total_bytes == sum(sizes) + 6
@@ -29,7 +29,7 @@ def test_a_data_folder(tmp_path: Path, make_frame: MakeFrame) -> None:
 
 def test_a_flat_folder(tmp_path: Path, make_frame: MakeFrame) -> None:
     make_frame(tmp_path / "0.png")
-    (summary,) = inspect_folder(tmp_path)
+    (summary,) = inspect_folder(tmp_path).folders
     assert (summary.split, summary.game, summary.frames) == ("", "", 1)
 
 

@@ -15,7 +15,7 @@ from .settings import PATH, find_workspace, shared
 
 if TYPE_CHECKING:
     from ..data.importer import ImportResult
-    from ..data.inspect import FolderSummary
+    from ..data.inspect import FolderSummary, Inspection
     from ..data.resplit import SplitOptions, SplitResult
 
 SHOWN = 5
@@ -113,9 +113,6 @@ def _say_leaks(leaks: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _import_json(result: ImportResult) -> dict[str, Any]:
-    def pairs(found: Sequence[tuple[object, object]], *names: str) -> list[dict[str, str]]:
-        return [dict(zip(names, map(str, pair), strict=True)) for pair in found]
-
     return {
         "game": result.game,
         "train": result.train,
@@ -123,14 +120,14 @@ def _import_json(result: ImportResult) -> dict[str, Any]:
         "test": result.test,
         "linked": result.linked,
         "unchanged": result.unchanged,
-        "duplicates": pairs(result.duplicates, "input", "of"),
-        "near_duplicates": pairs(result.near, "input", "of"),
-        "skipped": pairs(result.skipped, "input", "reason"),
+        "duplicates": _pairs(result.duplicates, "input", "of"),
+        "near_duplicates": _pairs(result.near, "input", "of"),
+        "skipped": _pairs(result.skipped, "input", "reason"),
         "others": [str(path) for path in result.others],
         "cut_scenes": list(result.cut_scenes),
         "lossy": dict(result.lossy),
-        "suspects": pairs(result.traces, "frame", "reason"),
-        "leaks": pairs(result.leaks, "frame", "of"),
+        "suspects": _pairs(result.traces, "frame", "reason"),
+        "leaks": _pairs(result.leaks, "frame", "of"),
     }
 
 
@@ -203,7 +200,7 @@ def _split_json(result: SplitResult) -> dict[str, Any]:
         "scenes": scenes,
         "moved": result.moved,
         "cut_scenes": list(result.cut_scenes),
-        "leaks": [{"frame": str(a), "of": str(b)} for a, b in result.leaks],
+        "leaks": _pairs(result.leaks, "frame", "of"),
     }
 
 
@@ -229,44 +226,97 @@ def _fractions(text: str) -> tuple[float, float, float]:
 
 @data.command("inspect")
 @click.argument("folder", type=PATH, required=False)
+@click.option("--sheet", type=PATH, metavar="FILE.png", help="Write a contact sheet.")
 @shared()
-def inspect_(folder: Path | None, as_json: bool) -> None:
-    """Count and decode the frames of a folder; the workspace's data by default.
+def inspect_(folder: Path | None, sheet: Path | None, as_json: bool) -> None:
+    """Decode the frames of a folder and tell what is there; the workspace's data by default.
+
+    bits/px is what a simple lossless predictor needs: how much there is to code. A sheet shows some
+    frames of each scene; red ones were coded with loss, orange ones are twins of others.
 
     \b
-    Example: c3d-export data inspect frames/ --json
+    Example: c3d-export data inspect frames/ --sheet frames.png
     """
     from ..data.inspect import inspect_folder
 
-    summaries = inspect_folder(folder or find_workspace().data)
-    bad = [entry for item in summaries for entry in item.unreadable]
+    with _bar("frames") as advance:
+        result = inspect_folder(folder or find_workspace().data, advance)
+    bad = [entry for item in result.folders for entry in item.unreadable]
     for path, reason in bad:
         note(f"unreadable {path}: {reason}")
+    suspects = [entry for item in result.folders for entry in item.suspects]
+    _say_some("WARNING: suspects", [f"{path} {text}" for path, text in suspects])
+    _say_leaks(result.leaks)
     if as_json:
-        print_json([_json(item) for item in summaries])
+        print_json([_json(item, result.leaks) for item in result.folders])
     else:
-        headers = ("folder", "split", "game", "frames", "sizes", "MB", "unreadable")
-        print_table("frames", headers, [_row(item) for item in summaries])
+        print_table("frames", _HEADERS, [_row(item) for item in result.folders])
+    if sheet:
+        _write_sheet(sheet, result)
     if bad:
         raise PartialFailureError(f"{len(bad)} files cannot be read; replace or remove them")
 
 
-def _json(item: FolderSummary) -> dict[str, Any]:
+_HEADERS = (
+    "game",
+    "split",
+    "frames",
+    "scenes",
+    "sizes",
+    "MB",
+    "bits/px",
+    "equal",
+    "near",
+    "lossy",
+    "suspect",
+    "unreadable",
+)
+
+
+def _write_sheet(path: Path, inspection: Inspection) -> None:
+    from ..data.sheet import contact_sheet
+    from ..runtime.images import write_image
+
+    write_image(path, contact_sheet(inspection))
+    note(f"wrote {path}")
+
+
+def _json(item: FolderSummary, leaks: Sequence[tuple[Path, Path]]) -> dict[str, Any]:
     sizes = [{"width": w, "height": h, "frames": n} for (w, h), n in item.resolutions]
-    unreadable = [{"input": str(path), "reason": reason} for path, reason in item.unreadable]
     return {
         "folder": str(item.path),
         "split": item.split,
         "game": item.game,
         "frames": item.frames,
+        "scenes": dict(item.scenes),
         "resolutions": sizes,
         "bytes": item.total_bytes,
-        "unreadable": unreadable,
+        "bits_per_pixel": item.bits,
+        "duplicates": _pairs(item.duplicates, "frame", "of"),
+        "near_duplicates": _pairs(item.near, "frame", "of"),
+        "leaks": _pairs([pair for pair in leaks if pair[1].parent == item.path], "of", "frame"),
+        "lossy": dict(item.lossy),
+        "suspects": _pairs(item.suspects, "frame", "reason"),
+        "unreadable": _pairs(item.unreadable, "input", "reason"),
     }
 
 
 def _row(item: FolderSummary) -> tuple[object, ...]:
-    sizes = ", ".join(f"{w}x{h}" for (w, h), _ in item.resolutions)
-    megabytes = f"{item.total_bytes / 1e6:.1f}"
-    count = len(item.unreadable)
-    return str(item.path), item.split, item.game, item.frames, sizes, megabytes, count
+    return (
+        item.game or str(item.path),
+        item.split,
+        item.frames,
+        len(item.scenes),
+        ", ".join(f"{w}x{h}" for (w, h), _ in item.resolutions),
+        f"{item.total_bytes / 1e6:.1f}",
+        f"{item.bits:.2f}",
+        len(item.duplicates),
+        len(item.near),
+        sum(item.lossy.values()),
+        len(item.suspects),
+        len(item.unreadable),
+    )
+
+
+def _pairs(found: Sequence[tuple[object, object]], *names: str) -> list[dict[str, str]]:
+    return [dict(zip(names, map(str, pair), strict=True)) for pair in found]

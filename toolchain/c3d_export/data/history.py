@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from c3d_export.runtime.images import Frame
 
 # Calibrated by scripts/jpeg_history.py; docs/data.md has the table.
-SHARE_8: Final = 0.15
-SHARE_4: Final = 0.25
-# Votes by chance: an expected number of false alarms of 10^-10 for one frame, before the share.
-_LOG10_CHANCE: Final = -10.0
+SHARE_8: Final = 0.13
+SHARE_4: Final = 0.22
+# And no agreement that happens by chance more often than in one of 10^8 frames.
+_LOG10_CHANCE: Final = -8.0
 
 _TILE: Final = 15  # pixels: holds one 8x8 block at each of 64 phases
 _STEP: Final = 16
@@ -59,9 +59,9 @@ class Trace:
     def text(self) -> str:
         """What to say of it; nothing where there is no grid."""
         kind = {8: "JPEG or a video", 4: "WebP or a video"}.get(self.step)
-        share = f"{round(100 * self.share)} % of {self.votes} places"
-        grid = f"{self.step}x{self.step} grid at ({self.column}, {self.row}), {share}"
-        return f"was coded with loss before ({kind}?): {grid}" if kind else ""
+        share = f"{round(100 * self.share)} % of {self.votes} places agree"
+        grid = f"on a grid of {self.step} from ({self.column}, {self.row})"
+        return f"was coded with loss before ({kind}): {share} {grid}" if kind else ""
 
 
 def grid_trace(frame: Frame) -> Trace:
