@@ -6,7 +6,8 @@ the phase with the most zeros (as in Nikoukhah et al., ZERO, IPOL 2021). Without
 scatter; with one they agree. The share of the winner is the confidence. Phases that agree modulo 4
 tell of 4x4 transforms (WebP, H.264).
 
-What was scaled after the coding has no grid of whole pixels and is not found.
+What was scaled after the coding has no grid of whole pixels and is not found. A game that draws
+tiles of 8x8 pixels on such a grid is taken for coded; one whose pixels are repeated is not.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def grid_trace(frame: Frame) -> Trace:
     """Looks for the grid of an earlier lossy coding; frame: uint8 (height, width, 3)."""
     counts = _votes(_tiles(frame))
     votes = int(counts.sum())
-    if not votes:
+    if not votes or _is_enlarged(frame):
         return Trace()
     folded = counts.reshape(2, 4, 2, 4).sum((0, 2))
     eight, four = counts.max() / votes, folded.max() / votes
@@ -79,6 +80,16 @@ def grid_trace(frame: Frame) -> Trace:
         row, column = divmod(int(folded.argmax()), 4)
         return Trace(4, float(four), votes, column, row)
     return Trace(0, float(eight), votes)
+
+
+def _is_enlarged(frame: Frame) -> bool:
+    """Whether pixels are repeated by an even number, as retro games do: that is a grid too."""
+    rows = frame[:: max(1, len(frame) // 64)]
+    equal = (rows[:, 1:] == rows[:, :-1]).all(2).mean(0)
+    if len(equal) < 2:
+        return False
+    even, odd = float(equal[::2].mean()), float(equal[1::2].mean())
+    return max(even, odd) > 0.999 and abs(even - odd) > 0.02
 
 
 def _tiles(frame: Frame) -> NDArray[np.float32]:

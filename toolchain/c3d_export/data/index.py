@@ -137,7 +137,7 @@ class GameIndex:
 class Journal:
     """Facts that are kept while an import runs, some at a time."""
 
-    _TOGETHER: Final = 64  # flushed together: a kill costs two seconds of reading at most
+    _TOGETHER: Final = 16  # flushed together: a kill costs a second of reading at most
 
     def __init__(self, path: Path, facts: Iterable[Facts]) -> None:
         """facts: of a journal that was there; its last line may be torn. Raises DiskError."""

@@ -70,12 +70,12 @@ def contact_sheet(inspection: Inspection) -> Frame:
 
 def _rows(folders: Sequence[FolderSummary]) -> Iterator[_Row]:
     room = max(1, _ROWS // max(1, len(folders)))
-    for folder in folders[:_ROWS]:
+    for folder in sorted(folders, key=lambda folder: folder.game)[:_ROWS]:
         sizes = ", ".join(f"{w}x{h}" for (w, h), _ in folder.resolutions[:3])
         title = f"{folder.game} {folder.split}".strip() or folder.path.name
         scenes = sorted(folder.scenes.items())
         more = f", {len(scenes) - room} scenes not shown" if len(scenes) > room else ""
-        detail = f"{folder.frames} frames, {len(scenes)} scenes, {sizes}"
+        detail = f"{_count(folder.frames, 'frame')}, {_count(len(scenes), 'scene')}, {sizes}"
         yield _Row(title, f"{detail}, {folder.bits:.1f} bits/pixel{more}")
         bad = {path for path, _ in folder.unreadable}
         groups: dict[str, list[Path]] = {}
@@ -83,7 +83,11 @@ def _rows(folders: Sequence[FolderSummary]) -> Iterator[_Row]:
             if path not in bad:
                 groups.setdefault(scene(path), []).append(path)
         for name, count in scenes[:room]:
-            yield _Row(name or "(no name)", f"{count} frames", _some(groups.get(name, [])))
+            yield _Row(name or "(no name)", _count(count, "frame"), _some(groups.get(name, [])))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _some(paths: Sequence[Path]) -> tuple[Path, ...]:
