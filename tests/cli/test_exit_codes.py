@@ -73,7 +73,16 @@ CODING = (
     "prune-old",
     "doctor",
 )
-MAKING = ("train", "prune", "finetune", "export", "bundle", "data import", "data inspect")
+MAKING = (
+    "train",
+    "prune",
+    "finetune",
+    "export",
+    "bundle",
+    "data import",
+    "data split",
+    "data inspect",
+)
 
 
 @pytest.mark.parametrize("command", [*CODING, *MAKING])

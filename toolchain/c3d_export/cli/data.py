@@ -239,6 +239,8 @@ def inspect_(folder: Path | None, sheet: Path | None, as_json: bool) -> None:
     """
     from ..data.inspect import inspect_folder
 
+    if sheet and sheet.suffix.lower() != ".png":
+        raise OptionError(f"cannot write {sheet}: a contact sheet is a PNG; name it so")
     with _bar("frames") as advance:
         result = inspect_folder(folder or find_workspace().data, advance)
     bad = [entry for item in result.folders for entry in item.unreadable]
