@@ -80,7 +80,7 @@ def test_a_split_is_a_table_of_scenes(run: Run, scenes: Path) -> None:
     [
         (("--test", "a", "--validation", "a"), "choose one"),
         (("--test", "zoo"), "no scene 'zoo'"),
-        (("--by", "[0-9]"), "too few for 3 splits"),
+        (("--by", "[0-9]"), "toy: scenes for 3 splits are wanted"),
         (("--fractions", "1,2"), "write them like"),
         (("--game", "other"), "data import FOLDER --game other"),
         (("--game", "../other"), "no game name"),

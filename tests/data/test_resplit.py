@@ -103,8 +103,11 @@ def test_scenes_by_a_pattern(root: Path) -> None:
         ({"given": {"z": "test"}}, "no scene 'z'; the game has a, b, c, d, e"),
         ({"by": "("}, "no regular expression"),
         ({"by": "[0-9]{7}"}, "does not match"),
-        ({"by": "_"}, "1 scenes are too few for 3 splits"),
-        ({"given": dict.fromkeys("abcd", "test")}, "1 scenes are too few for 2 splits"),
+        ({"by": "_"}, "g: scenes for 3 splits are wanted"),
+        (
+            {"given": dict.fromkeys("abcd", "test")},
+            "g: scenes for 2 splits are wanted",
+        ),
         ({"given": {"a": "test"}, "fractions": (0.0, 0.0, 1.0)}, "no split for the other scenes"),
         ({"fractions": (1.0, 1.0, 1.0)}, "sum to 1"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,22 @@ def test_sources_without_images(tmp_path: Path) -> None:
         list_source(_files(tmp_path, "notes.txt"), "g")
     with pytest.raises(MissingInputError, match="cannot list"):
         list_source(tmp_path / "missing", "g")
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _files(tmp_path, "a/0.png", "b/0.png")
+    real = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "b":  # root may list everything, so that modes do not help
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    listing = list_source(tmp_path, "g")
+    assert [candidate.name for candidate in listing.candidates] == ["a_0.png"]
+    ((path, reason),) = listing.unreadable
+    assert path == tmp_path / "b"
+    assert "Permission denied" in reason

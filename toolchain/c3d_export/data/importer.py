@@ -152,9 +152,11 @@ def _choose(
     known = index.journalled()
     journal = Journal(index.journal, known.values())
     present = {record.facts.pixels for record in held.records.values()}
-    known |= {record.facts.digest: record.facts for record in held.records.values()}
+    for record in held.records.values():
+        known |= dict.fromkeys((record.facts.digest, record.facts.pixels), record.facts)
     scan = Scan(known, present, index.staged, options.lossy, options.every)
     chooser = Chooser(held, game, options.keep_near)
+    chooser.choice.skipped += listing.unreadable
     for done, found in enumerate(scan.read(listing.candidates), 1):
         advance(done, max(done, len(listing.candidates)))
         chooser.add(found)
@@ -202,11 +204,12 @@ def _place_all(choice: Choice, splits: Mapping[str, str], root: Path, game: str)
             make_folders(folder)
             folders.add(folder)
         try:
-            placed.linked += place(found.path, found.stamp, found.facts.digest, root / key)
+            linked = place(found.path, found.stamp, found.facts.digest, root / key)
         except (ImageError, MissingInputError) as error:
             choice.skipped.append((Path(found.source), str(error)))
         else:
             placed.records.append(Record(key, found.source, found.facts))
+            placed.linked += linked and found.stamp is not None
     for folder in folders:
         with disk_errors(folder):
             sync_folder(folder)

@@ -15,6 +15,7 @@ the kernel takes away when it dies.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -36,11 +37,6 @@ from c3d_export.core.limits import MAX_FRAME_INDEX_BYTES
 from c3d_export.data.facts import Facts
 from c3d_export.data.frames import INDEX, SPLIT_PLAN, SPLITS
 from c3d_export.data.workspace import check_name
-
-try:
-    import fcntl
-except ImportError:  # Windows: no two commands at a time there
-    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -196,8 +192,6 @@ def _entries(path: Path) -> list[tuple[dict[str, Any], Facts]]:
 
 
 def _acquire(descriptor: int, root: Path, waits: Callable[[], None]) -> None:
-    if fcntl is None:
-        return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

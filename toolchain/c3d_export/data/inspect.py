@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from c3d_export.core.digest import sha256_bytes
-from c3d_export.core.errors import DiskError, ImageError, MissingInputError
+from c3d_export.core.errors import C3DError, ImageError, MissingInputError
 from c3d_export.data.complexity import residual_bits
 from c3d_export.data.facts import Facts
 from c3d_export.data.frames import SPLITS, Skipped, game_folders, scene
@@ -125,7 +125,7 @@ def _from_video(root: Path, game: str) -> dict[str, str]:
     """Digest -> coding, for frames of which only the index knows that pixels were lost."""
     try:
         records = GameIndex.of(root, game).records()
-    except (DiskError, ImageError):
+    except C3DError:  # such as a folder that is called as no game can be
         return {}
     return {r.facts.digest: r.facts.lossy for r in records.values() if r.facts.lossy}
 

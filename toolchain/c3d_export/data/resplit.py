@@ -74,7 +74,7 @@ def split_game(
         raise MissingDataError(f"{message} `c3d-export data import FOLDER --game {game}`")
     with index.lock(waits):
         held = take_stock(data_root, game, index, advance)
-        plan, cut = _assign([Path(name) for name in _names(held)], options, scene_of)
+        plan, cut = _assign(game, [Path(name) for name in _names(held)], options, scene_of)
         index.write_records(held.records.values())
         write_plan(index.split_plan, plan)
         moved = finish_split(data_root, game, index)
@@ -115,7 +115,7 @@ def _names(held: Holdings) -> list[str]:
 
 
 def _assign(
-    frames: list[Path], options: SplitOptions, scene_of: Scenes
+    game: str, frames: list[Path], options: SplitOptions, scene_of: Scenes
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     groups = group_scenes(frames, scene_of)
     _check_given(options.given, groups)
@@ -127,8 +127,9 @@ def _assign(
     free, wanted = len(groups) - len(options.given), sum(share > 0 for share in shares)
     if free < wanted and not options.cut:
         raise OptionError(
-            f"{free} scenes are too few for {wanted} splits ({', '.join(map(repr, groups))}); say"
-            " what a scene is with --by, or let --cut cut the largest, neighbours on both sides"
+            f"{game}: scenes for {wanted} splits are wanted and there are {free}, of"
+            f" {', '.join(map(repr, groups))}; say what a scene is with --by, or let --cut cut the"
+            " largest, neighbours on both sides"
         )
     result = assign(rest, shares, {}, scene_of)
     return plan | {path.as_posix(): s for path, s in result.splits.items()}, result.cut_scenes

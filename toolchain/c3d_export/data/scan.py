@@ -43,9 +43,9 @@ class Found:
 class Scan:
     """Reads candidates.
 
-    known: facts that an earlier run has read (`GameIndex.journalled`). present: pixels that need
-    no file any more. staged: folder for frames that lie in no image file. lossy: also takes
-    JPEG and lossy WebP. every: so many-th frame of a video.
+    known: facts that need not be found out again, by the digest of the file or of the pixels.
+    present: pixels that need no file any more. staged: folder for frames that lie in no image
+    file. lossy: also takes JPEG and lossy WebP. every: so many-th frame of a video.
     """
 
     known: Mapping[str, Facts]
@@ -103,6 +103,7 @@ class Scan:
 
     def _frame(self, candidate: Candidate, lossy: str, number: int, frame: Frame) -> Found:
         facts = self.known.get(pixel_digest(frame)) or Facts.of_frame(frame, lossy)
+        facts = replace(facts, lossy=lossy)
         named = replace(candidate, name=f"{candidate.name}_{number:06d}.png")
         return self._stage(named, f"{candidate.path}#{number}", facts, lambda: frame)
 

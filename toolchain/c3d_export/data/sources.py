@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from c3d_export.core.errors import MissingInputError
-from c3d_export.data.frames import SPLITS, game_folders, scene
+from c3d_export.data.frames import SPLITS, Skipped, game_folders, scene
 from c3d_export.data.reading import SOURCE_SUFFIXES
 
 VIDEO_SUFFIXES: Final = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm", ".avi", ".ivf"})
@@ -47,9 +47,11 @@ class Candidate:
 
 @dataclass
 class Listing:
-    """`candidates` in the order in which they are taken; `others`: files that are no images."""
+    """`candidates` in the order in which they are taken; `others`: files that are no images;
+    `unreadable`: folders, with the reason."""
 
     candidates: list[Candidate] = field(default_factory=list)
+    unreadable: list[Skipped] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
 
 
@@ -87,7 +89,12 @@ def _with_splits(listing: Listing, source: Path, game: str) -> None:
 def _clips(listing: Listing, source: Path) -> None:
     """Flat frames, and below the folder a clip in each folder that has frames."""
     _add(listing, _files(source))
-    for folder, below, _ in os.walk(source):
+
+    def skip(error: OSError) -> None:
+        reason = f"cannot list it: {error.strerror}; check its permissions"
+        listing.unreadable.append((Path(error.filename), reason))
+
+    for folder, below, _ in os.walk(source, onerror=skip):
         below[:] = sorted(name for name in below if not name.startswith("."))
         if Path(folder) != source:
             clip = "-".join(Path(folder).relative_to(source).parts)
