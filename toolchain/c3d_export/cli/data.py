@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..core.errors import OptionError, PartialFailureError
-from .output import note, print_json, print_table, progress
+from .data_inspect import inspect_
+from .data_notes import SHOWN, bar, pairs, say_cut, say_leaks, say_some, waits
+from .output import note, print_json, print_table
 from .settings import PATH, find_workspace, shared
 
 if TYPE_CHECKING:
     from ..data.importer import ImportResult
-    from ..data.inspect import FolderSummary, Inspection
     from ..data.resplit import SplitOptions, SplitResult
-
-SHOWN = 5
-"""Lines of one kind that are said one by one; `--json` has them all."""
-
-Advance = Callable[[int, int], None]
 
 fractions_option = click.option(
     "--fractions", default="0.8,0.1,0.1", show_default=True, metavar="TRAIN,VAL,TEST"
@@ -31,6 +25,9 @@ fractions_option = click.option(
 @click.group()
 def data() -> None:
     """Import frames into the workspace, split them anew, or look at what is there."""
+
+
+data.add_command(inspect_)
 
 
 @data.command("import")
@@ -69,8 +66,8 @@ def import_(
 
     options = ImportOptions(_fractions(fractions), keep_duplicates, lossy, every)
     root = find_workspace().data
-    with _bar("frames") as advance:
-        result = import_folder(source, root, game, options, waits=_waits(game), advance=advance)
+    with bar("frames") as advance:
+        result = import_folder(source, root, game, options, waits=waits(game), advance=advance)
     _say_import(result)
     if as_json:
         print_json(_import_json(result))
@@ -80,36 +77,22 @@ def import_(
 
 def _say_import(result: ImportResult) -> None:
     for path, reason in result.skipped:
-        note(f"skipped {path}: {reason}")
+        note(" ".join(f"skipped {path}: {reason}".splitlines()))
     if result.others:
         names = ", ".join(path.name for path in result.others[:SHOWN])
         note(f"left alone, no images: {len(result.others)} files ({names})")
-    _say_some("equal pixels", [f"{a} is {b}" for a, b in result.duplicates])
-    _say_some("near-duplicates left out", [f"{a} is nearly {b}" for a, b in result.near])
-    _say_some("WARNING: suspects", [f"{path} {text}" for path, text in result.traces])
+    say_some("equal pixels", [f"{a} is {b}" for a, b in result.duplicates])
+    say_some("near-duplicates left out", [f"{a} is nearly {b}" for a, b in result.near])
+    say_some("WARNING: suspects", [f"{path} {text}" for path, text in result.traces])
     for coding, count in result.lossy.items():
         note(
             f"WARNING: {count} frames lost pixels to {coding}: a codec that is trained on them"
             " learns the faults, and one that is measured by them is measured wrongly"
         )
-    _say_leaks(result.leaks)
+    say_leaks(result.leaks)
     counts = f"{result.train} train, {result.validation} validation, {result.test} test"
     note(f"{result.game}: {counts} new, {result.unchanged} were there")
-    if result.cut_scenes:
-        note(f"fewer scenes than splits: {', '.join(result.cut_scenes)} is in several")
-
-
-def _say_some(what: str, lines: Sequence[str]) -> None:
-    if not lines:
-        return
-    for line in lines[:SHOWN]:
-        note(f"{what}: {line}")
-    if len(lines) > SHOWN:
-        note(f"{what}: {len(lines)} in all")
-
-
-def _say_leaks(leaks: Sequence[tuple[Path, Path]]) -> None:
-    _say_some("WARNING: near-duplicates in two splits", [f"{a} and {b}" for a, b in leaks])
+    say_cut(result.cut_scenes)
 
 
 def _import_json(result: ImportResult) -> dict[str, Any]:
@@ -120,14 +103,14 @@ def _import_json(result: ImportResult) -> dict[str, Any]:
         "test": result.test,
         "linked": result.linked,
         "unchanged": result.unchanged,
-        "duplicates": _pairs(result.duplicates, "input", "of"),
-        "near_duplicates": _pairs(result.near, "input", "of"),
-        "skipped": _pairs(result.skipped, "input", "reason"),
+        "duplicates": pairs(result.duplicates, "input", "of"),
+        "near_duplicates": pairs(result.near, "input", "of"),
+        "skipped": pairs(result.skipped, "input", "reason"),
         "others": [str(path) for path in result.others],
         "cut_scenes": list(result.cut_scenes),
         "lossy": dict(result.lossy),
-        "suspects": _pairs(result.traces, "frame", "reason"),
-        "leaks": _pairs(result.leaks, "frame", "of"),
+        "suspects": pairs(result.traces, "frame", "reason"),
+        "leaks": pairs(result.leaks, "frame", "of"),
     }
 
 
@@ -175,11 +158,10 @@ def split(
 def _split(root: Path, game: str, options: SplitOptions) -> SplitResult:
     from ..data.resplit import split_game
 
-    with _bar("frames") as advance:
-        result = split_game(root, game, options, waits=_waits(game), advance=advance)
-    _say_leaks(result.leaks)
-    if result.cut_scenes:
-        note(f"fewer scenes than splits: {', '.join(result.cut_scenes)} is in several")
+    with bar("frames") as advance:
+        result = split_game(root, game, options, waits=waits(game), advance=advance)
+    say_leaks(result.leaks)
+    say_cut(result.cut_scenes)
     note(f"{game}: {result.moved} files moved")
     return result
 
@@ -200,19 +182,8 @@ def _split_json(result: SplitResult) -> dict[str, Any]:
         "scenes": scenes,
         "moved": result.moved,
         "cut_scenes": list(result.cut_scenes),
-        "leaks": _pairs(result.leaks, "frame", "of"),
+        "leaks": pairs(result.leaks, "frame", "of"),
     }
-
-
-def _waits(game: str) -> Callable[[], None]:
-    return lambda: note(f"another command works on the frames of {game}; waiting for it")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Advance]:
-    """In percent, since how much there is to do shows only while it is done."""
-    with progress(what, 100) as advance:
-        yield lambda done, total: advance(100 * done // max(1, total), f"{done} of {total}")
 
 
 def _fractions(text: str) -> tuple[float, float, float]:
@@ -222,103 +193,3 @@ def _fractions(text: str) -> tuple[float, float, float]:
         message = f"--fractions {text} are not three numbers; write them like 0.8,0.1,0.1"
         raise OptionError(message) from error
     return train, validation, test
-
-
-@data.command("inspect")
-@click.argument("folder", type=PATH, required=False)
-@click.option("--sheet", type=PATH, metavar="FILE.png", help="Write a contact sheet.")
-@shared()
-def inspect_(folder: Path | None, sheet: Path | None, as_json: bool) -> None:
-    """Decode the frames of a folder and tell what is there; the workspace's data by default.
-
-    bits/px is what a simple lossless predictor needs: how much there is to code. A sheet shows some
-    frames of each scene; red ones were coded with loss, orange ones are twins of others.
-
-    \b
-    Example: c3d-export data inspect frames/ --sheet frames.png
-    """
-    from ..data.inspect import inspect_folder
-
-    if sheet and sheet.suffix.lower() != ".png":
-        raise OptionError(f"cannot write {sheet}: a contact sheet is a PNG; name it so")
-    with _bar("frames") as advance:
-        result = inspect_folder(folder or find_workspace().data, advance)
-    bad = [entry for item in result.folders for entry in item.unreadable]
-    for path, reason in bad:
-        note(f"unreadable {path}: {reason}")
-    suspects = [entry for item in result.folders for entry in item.suspects]
-    _say_some("WARNING: suspects", [f"{path} {text}" for path, text in suspects])
-    _say_leaks(result.leaks)
-    if as_json:
-        print_json([_json(item, result.leaks) for item in result.folders])
-    else:
-        print_table("frames", _HEADERS, [_row(item) for item in result.folders])
-    if sheet:
-        _write_sheet(sheet, result)
-    if bad:
-        raise PartialFailureError(f"{len(bad)} files cannot be read; replace or remove them")
-
-
-_HEADERS = (
-    "game",
-    "split",
-    "frames",
-    "scenes",
-    "sizes",
-    "MB",
-    "bits/px",
-    "equal",
-    "near",
-    "lossy",
-    "suspect",
-    "unreadable",
-)
-
-
-def _write_sheet(path: Path, inspection: Inspection) -> None:
-    from ..data.sheet import contact_sheet
-    from ..runtime.images import write_image
-
-    write_image(path, contact_sheet(inspection))
-    note(f"wrote {path}")
-
-
-def _json(item: FolderSummary, leaks: Sequence[tuple[Path, Path]]) -> dict[str, Any]:
-    sizes = [{"width": w, "height": h, "frames": n} for (w, h), n in item.resolutions]
-    return {
-        "folder": str(item.path),
-        "split": item.split,
-        "game": item.game,
-        "frames": item.frames,
-        "scenes": dict(item.scenes),
-        "resolutions": sizes,
-        "bytes": item.total_bytes,
-        "bits_per_pixel": item.bits,
-        "duplicates": _pairs(item.duplicates, "frame", "of"),
-        "near_duplicates": _pairs(item.near, "frame", "of"),
-        "leaks": _pairs([pair for pair in leaks if pair[1].parent == item.path], "of", "frame"),
-        "lossy": dict(item.lossy),
-        "suspects": _pairs(item.suspects, "frame", "reason"),
-        "unreadable": _pairs(item.unreadable, "input", "reason"),
-    }
-
-
-def _row(item: FolderSummary) -> tuple[object, ...]:
-    return (
-        item.game or str(item.path),
-        item.split,
-        item.frames,
-        len(item.scenes),
-        ", ".join(f"{w}x{h}" for (w, h), _ in item.resolutions),
-        f"{item.total_bytes / 1e6:.1f}",
-        f"{item.bits:.2f}",
-        len(item.duplicates),
-        len(item.near),
-        sum(item.lossy.values()),
-        len(item.suspects),
-        len(item.unreadable),
-    )
-
-
-def _pairs(found: Sequence[tuple[object, object]], *names: str) -> list[dict[str, str]]:
-    return [dict(zip(names, map(str, pair), strict=True)) for pair in found]

@@ -46,6 +46,7 @@ class Chooser:
         self._files = held.files
         self._pixels: dict[str, tuple[Record | None, Path]] = {}
         self._kept, self._luma = Kept(), cached_luma()
+        self._told: dict[Path, Path] = {}
         self._names: set[tuple[str, str]] = set()
         self._home = {key.split("/", 1)[1]: key for key in held.files}
         for key, record in held.records.items():
@@ -96,12 +97,14 @@ class Chooser:
         if self._keep_near:
             return None
         group = (found.split, scene(Path(found.name)))
-        return self._kept.near(group, found.facts, found.path, self._luma)
+        near = self._kept.near(group, found.facts, found.path, self._luma)
+        return self._told.get(near, near) if near else None
 
     def _take(self, found: Found) -> None:
         self.choice.chosen.append(found)
         self._names.add((found.split, target_name(found, self._game)))
-        self._pixels[found.facts.pixels] = None, found.path
+        self._pixels[found.facts.pixels] = None, Path(found.source)
+        self._told[found.path] = Path(found.source)  # which is staged under a name of its own
         self._keep({"", found.split}, scene(Path(found.name)), found.facts, found.path)
 
     def _keep(self, splits: Iterable[str], name: str, facts: Facts, path: Path) -> None:
