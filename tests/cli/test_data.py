@@ -54,7 +54,7 @@ def test_lossy_frames_come_with_a_loud_note(run: Run, scenes: Path) -> None:
     Image.new("RGB", (32, 24), "red").save(scenes / "photo.jpg")
     done = run("data", "import", scenes, "--game", "toy", "--lossy")
     assert done.exit_code == 0
-    assert "WARNING: 1 frames lost pixels to JPEG" in done.stderr
+    assert "WARNING: frames that lost pixels to JPEG: 1;" in done.stderr
 
 
 def test_a_split_is_a_table_of_scenes(run: Run, scenes: Path) -> None:

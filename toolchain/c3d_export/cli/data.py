@@ -9,7 +9,7 @@ import click
 
 from ..core.errors import OptionError, PartialFailureError
 from .data_inspect import inspect_
-from .data_notes import SHOWN, bar, pairs, say_cut, say_leaks, say_some, waits
+from .data_notes import bar, pairs, say_cut, say_leaks, say_some, waits
 from .output import note, print_json, print_table
 from .settings import PATH, find_workspace, shared
 
@@ -78,16 +78,14 @@ def import_(
 def _say_import(result: ImportResult) -> None:
     for path, reason in result.skipped:
         note(" ".join(f"skipped {path}: {reason}".splitlines()))
-    if result.others:
-        names = ", ".join(path.name for path in result.others[:SHOWN])
-        note(f"left alone, no images: {len(result.others)} files ({names})")
+    say_some("left alone, no image", [str(path) for path in result.others])
     say_some("equal pixels", [f"{a} is {b}" for a, b in result.duplicates])
     say_some("near-duplicates left out", [f"{a} is nearly {b}" for a, b in result.near])
     say_some("WARNING: suspects", [f"{path} {text}" for path, text in result.traces])
     for coding, count in result.lossy.items():
         note(
-            f"WARNING: {count} frames lost pixels to {coding}: a codec that is trained on them"
-            " learns the faults, and one that is measured by them is measured wrongly"
+            f"WARNING: frames that lost pixels to {coding}: {count}; a codec that is trained on"
+            " them learns the faults, and one that is measured by them is measured wrongly"
         )
     say_leaks(result.leaks)
     counts = f"{result.train} train, {result.validation} validation, {result.test} test"

@@ -130,5 +130,5 @@ def printable(path: str | Path) -> str:
 def _check_name(name: str) -> None:
     if not is_plain(name):
         raise ImageError("its name is no UTF-8; rename it")
-    if not name.isprintable():
+    if any(character < " " or character == "\x7f" for character in name):
         raise ImageError("its name holds control characters; rename it")
