@@ -30,7 +30,7 @@ _LOG10_CHANCE: Final = -8.0
 
 _TILE: Final = 15  # pixels: holds one 8x8 block at each of 64 phases
 _STEP: Final = 16
-# Places that are looked at: 25 ms a frame, and the shares are good to .02.
+# Places that are looked at; they take some 15 ms a frame.
 _TILES: Final = 400
 # Grey levels between the darkest and the brightest pixel of a place that may say something.
 _CONTRAST: Final = 6
