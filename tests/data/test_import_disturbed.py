@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,44 @@ def test_a_file_that_grows_while_it_is_read(
     monkeypatch.setattr(os, "fstat", growing)
     with pytest.raises(ImageError, match="changed while it was read"):
         read_steady(path)
+
+
+def test_a_folder_that_is_still_written(tmp_path: Path) -> None:
+    """Half files are never taken, whole ones are, and the last import has them all."""
+    whole = _source(tmp_path / "whole", "abcd")
+    (tmp_path / "in").mkdir()
+    writing, seen = threading.Event(), threading.Event()
+
+    def write() -> None:
+        for index, path in enumerate(sorted(whole.iterdir())):
+            data = path.read_bytes()
+            with open(tmp_path / "in" / path.name, "wb", 0) as file:
+                file.write(data[: len(data) // 2])
+                writing.set()
+                time.sleep(0.02)
+                if index == 15:  # until an import came by
+                    seen.wait(60)
+                file.write(data[len(data) // 2 :])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert writing.wait(60)
+    taken = 0
+    while taken < 16:
+        alive = writer.is_alive()
+        try:
+            result = import_folder(tmp_path / "in", tmp_path / "data", "g")
+        except ImageError:  # nothing is whole yet
+            seen.set()
+            continue
+        if result.skipped:
+            seen.set()
+        taken += result.train + result.validation + result.test
+        assert alive or taken == 16
+    writer.join()
+    assert seen.is_set()
+    frames = {k.split("/")[-1]: v for k, v in _files(tmp_path / "data").items() if "index" not in k}
+    assert frames == _files(whole)
 
 
 def test_the_splits_of_an_import_that_was_cut_short_hold(
