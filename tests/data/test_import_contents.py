@@ -121,7 +121,10 @@ def test_a_video_is_taken_frame_by_frame_and_marked(tmp_path: Path) -> None:
     assert result.lossy == {"mpeg4 yuv420p": 3}
     again = _take(tmp_path, every=2)
     assert (again.train, again.unchanged) == (0, 3)
+    index = GameIndex.of(tmp_path / "data", "g")
+    index.frames.unlink()
     assert _take(tmp_path).train == 3
+    assert {r.facts.lossy for r in index.records().values()} == {"mpeg4 yuv420p"}
 
 
 def test_a_frame_that_lay_there_before_is_known(tmp_path: Path) -> None:

@@ -159,13 +159,14 @@ def test_a_folder_that_is_still_written(tmp_path: Path) -> None:
     assert frames == _files(whole)
 
 
+@pytest.mark.parametrize(("scenes", "points"), [("abcde", (0, 1, 5, 17)), ("a", (1, 2, 3))])
 def test_the_splits_of_an_import_that_was_cut_short_hold(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenes: str, points: tuple[int, ...]
 ) -> None:
-    """After some frames, whatever their scene, so that a new choice would be another one."""
-    _source(tmp_path / "in")
+    """After some frames; a new choice would leave a scene that was to be cut in one split."""
+    _source(tmp_path / "in", scenes)
     import_folder(tmp_path / "in", tmp_path / "whole", "g")
-    for after in (0, 1, 5, 17):
+    for after in points:
         root = tmp_path / f"cut{after}"
         left = iter(range(after))
 
