@@ -10,6 +10,7 @@ noise on few levels of brightness, the hard case), 12,000 frames in one scene an
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 import time
@@ -81,9 +82,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--frames", type=int, default=300)
     options = parser.parse_args()
-    searches(12_000)
     with tempfile.TemporaryDirectory() as folder:
         imports(options.folder, options.frames, Path(folder))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
+    print(f"peak memory so far: {peak:.0f} MiB")
+    searches(12_000)
 
 
 if __name__ == "__main__":
