@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from c3d_export.models.layers import floor_ste, round_ste
-from c3d_export.models.straight import clipped_pointwise, pointwise, rounded_clip, straight
+from c3d_export.models.straight import pointwise, rounded_clip, straight
 
 
 def _values() -> Tensor:
@@ -49,20 +49,6 @@ def test_a_precise_convolution_is_a_convolution() -> None:
     inputs = _layer(torch.float64)
     torch.testing.assert_close(pointwise(*inputs), F.conv2d(*inputs))
     assert torch.autograd.gradcheck(pointwise, inputs)
-
-
-@pytest.mark.parametrize("rounding", [False, True])
-def test_a_clipped_convolution_is_both_in_one(rounding: bool) -> None:
-    inputs = _layer(torch.float64)
-    made = clipped_pointwise(*inputs, -1.0, 2.0, rounding)
-    sums = F.conv2d(*inputs)
-    plain = rounded_clip(sums, -1.0, 2.0) if rounding else F.hardtanh(sums, -1.0, 2.0)
-    assert bool((plain == -1.0).any() and (plain == 2.0).any() and (plain.abs() < 1.0).any())
-    torch.testing.assert_close(made, plain)
-    weights = torch.arange(plain.numel(), dtype=torch.float64).reshape(plain.shape)
-    grads = [torch.autograd.grad((out * weights).sum(), inputs) for out in (made, plain)]
-    for own, other in zip(*grads, strict=True):
-        torch.testing.assert_close(own, other)
 
 
 def test_under_autocast_only_its_gradients_are_rough() -> None:

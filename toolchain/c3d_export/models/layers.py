@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .straight import clipped_pointwise, pointwise, rounded_clip, straight
+from .straight import pointwise, rounded_clip, straight
 
 WEIGHT_LIMIT = 64
 """Largest |integer weight|: 2 * 255 * 64 <= 32767 keeps AVX2's 16-bit pair sums exact."""
@@ -154,21 +154,12 @@ class IntConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.effective()
-        if self.rounding and self._is_product(x):
-            return clipped_pointwise(x, weight, bias, *self.range, self.quantized)
         out = self._convolved(x, weight, bias)
         if not self.rounding:
             return out
         if self.quantized:  # in bfloat16 too: it has all integers of a byte
             return rounded_clip(out, *self.range)
-        if self.precise:  # what a function of its own returns may not be written to
-            return F.hardtanh(out, *self.range)
-        return F.hardtanh_(out, *self.range)
-
-    def _is_product(self, x: Tensor) -> bool:
-        """Whether this is a product of matrices in float32 on the CPU."""
-        plain = self.kernel_size == (1, 1) and not self.precise and x.dtype == torch.float32
-        return plain and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        return F.hardtanh(out, *self.range)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         if self.precise:
@@ -201,7 +192,7 @@ class ResidualBlock(nn.Module):
             self.conv2.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.hardtanh_(x + self.conv2(self.spatial(self.conv1(x))), 0.0, 255.0)
+        return F.hardtanh(x + self.conv2(self.spatial(self.conv1(x))), 0.0, 255.0)
 
 
 def zero_(conv: IntConv2d) -> IntConv2d:

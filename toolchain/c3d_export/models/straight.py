@@ -62,55 +62,6 @@ def _rows(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(b * h, w, 1, c).permute(0, 3, 1, 2)
 
 
-def flat(x: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B h w, C), without a copy where x is channels last."""
-    return x.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-class _Clipped(Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        low: float,
-        high: float,
-        rounding: bool,
-    ) -> Tensor:
-        b, _, h, w = x.shape
-        out = torch.addmm(bias, flat(x), weight.flatten(1).T)
-        if rounding:
-            out.round_()
-        out = out.clamp_(low, high).view(b, h, w, -1).permute(0, 3, 1, 2)
-        ctx.save_for_backward(x, weight, out)
-        ctx.limits = (low, high)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, out = ctx.saved_tensors
-        b, c, h, w = x.shape
-        passed = flat(torch.ops.aten.hardtanh_backward(grad, out, *ctx.limits))
-        by_x = None
-        if ctx.needs_input_grad[0]:
-            by_x = (passed @ weight.flatten(1)).view(b, h, w, c).permute(0, 3, 1, 2)
-        by_weight = (passed.T @ flat(x))[:, :, None, None]
-        return by_x, by_weight, passed.sum(0), None, None, None
-
-
-def clipped_pointwise(
-    x: Tensor, weight: Tensor, bias: Tensor, low: float, high: float, rounding: bool
-) -> Tensor:
-    """1x1 convolution, rounded straight-through if asked for, and held to low..high.
-
-    As a product of matrices: for batches below 16 PyTorch's convolution of float32 on one thread
-    takes half as long again. What was clipped is seen in the output, so nothing else is kept.
-    """
-    out: Tensor = _Clipped.apply(x, weight, bias, low, high, rounding)  # type: ignore[no-untyped-call]
-    return out
-
-
 class _Pointwise(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -125,15 +76,15 @@ class _Pointwise(Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = (flat(saved) for saved in ctx.saved_tensors)
-        rows = flat(grad)
-        lower = rows.to(ctx.dtype)
+        x, weight = (saved.permute(0, 2, 3, 1).flatten(0, 2) for saved in ctx.saved_tensors)
+        flat = grad.permute(0, 2, 3, 1).flatten(0, 2)
+        lower = flat.to(ctx.dtype)
         by_x = None
         if ctx.needs_input_grad[0]:
             by_x = (lower @ weight).to(grad.dtype).reshape(len(grad), *grad.shape[2:], -1)
             by_x = by_x.permute(0, 3, 1, 2)
         by_weight = (lower.T @ x).to(grad.dtype)[:, :, None, None]
-        return by_x, by_weight, rows.sum(0)
+        return by_x, by_weight, flat.sum(0)
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -42,8 +42,6 @@ EPSILON = 1e-10
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration of Jordan et al. 2024: singular values go to about 1."""
 ITERATIONS = 5
-WIDE = 2
-"""Width in units of the height from which on it is quicker to iterate on squares."""
 
 
 def _factor(name: str, parameter: Tensor) -> float:
@@ -78,30 +76,11 @@ def orthogonalized(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     x: Tensor = (matrices.mT if tall else matrices).to(dtype)
     x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(dtype)
-    if dtype == torch.float32 and x.shape[2] > WIDE * x.shape[1]:
-        x = _by_squares(x)
-        return x.mT if tall else x
     for _ in range(ITERATIONS):
         square = x @ x.mT
         square = torch.baddbmm(square, square, square, beta=b, alpha=c)
         x = torch.baddbmm(x, square, x, beta=a)
     return (x.mT if tall else x).float()
-
-
-def _by_squares(x: Tensor) -> Tensor:
-    """The same iteration on x x^T alone: all factors are polynomials of it, and so commute.
-
-    Of a matrix that is much wider than high, the square is small; bfloat16 would be too coarse.
-    """
-    a, b, c = NEWTON_SCHULZ
-    square, factor = x @ x.mT, None
-    for _ in range(ITERATIONS):
-        step = torch.baddbmm(square, square, square, beta=b, alpha=c)
-        step.diagonal(dim1=1, dim2=2).add_(a)
-        factor = step if factor is None else step @ factor
-        square = step @ square @ step
-    assert factor is not None
-    return factor @ x
 
 
 def laid_out(value: Tensor, reference: Tensor) -> Tensor:
