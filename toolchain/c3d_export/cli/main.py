@@ -30,6 +30,7 @@ from .overlay import overlay
 from .packaging import package
 from .prune import prune
 from .report import report
+from .runs import runs
 from .settings import Settings, verbose_option, workspace_option
 from .ship import ship
 from .specialise import specialise
@@ -102,6 +103,7 @@ for _command in (
     train,
     prune,
     finetune,
+    runs,
     overlay,
     export,
     bundle,
