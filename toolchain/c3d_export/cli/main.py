@@ -34,6 +34,7 @@ from .runs import runs
 from .settings import Settings, verbose_option, workspace_option
 from .ship import ship
 from .specialise import specialise
+from .sweep import sweep
 from .train import finetune, train
 from .validate import validate
 
@@ -103,6 +104,7 @@ for _command in (
     train,
     prune,
     finetune,
+    sweep,
     runs,
     overlay,
     export,

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from .output import note
-from .settings import settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..train.logs import RunLog
@@ -70,7 +70,7 @@ def given_options(context: click.Context, without: Collection[str] = ()) -> list
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name in context.params and name not in without:
             words += _words(parameter, context.params[name])
-    chosen = settings().workspace
+    chosen = context.ensure_object(Settings).workspace
     return [*words, "--workspace", chosen] if chosen else words
 
 

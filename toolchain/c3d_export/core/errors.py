@@ -244,6 +244,10 @@ class CheckpointError(CorruptError):
     """A training checkpoint is damaged or belongs to another network."""
 
 
+class SweepStateError(CorruptError):
+    """What a sweep noted of its tasks is damaged or of another format."""
+
+
 class RemoteAnswerError(CorruptError):
     """Another machine answered something that cannot be, too much, or other bytes than promised."""
 

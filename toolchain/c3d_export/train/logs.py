@@ -30,6 +30,9 @@ from .events import Events, open_events
 STATUS_FILE: Final = "status.json"
 LOG_FILE: Final = "log.jsonl"
 
+# More than two records take.
+_LAST_BYTES: Final = 4096
+
 RUNNING: Final = "running"
 FINISHED: Final = "finished"
 STOPPED: Final = "stopped"
@@ -62,7 +65,7 @@ class RunLog:
         self._events: Events | None = None
         self._status: dict[str, Any] = {}
         self._seconds = 0.0
-        self._last = (0, 0.0)
+        self._steps, self._last = 0, (0, 0.0)
 
     def __enter__(self) -> RunLog:
         if (
@@ -111,7 +114,7 @@ class RunLog:
         with disk_errors(self.folder / LOG_FILE):
             os.ftruncate(self._descriptor, end)
         self._seconds = float(records[-1].get("seconds", 0.0)) if records else 0.0
-        self._last = (step, time.monotonic())
+        self._steps, self._last = steps, (step, time.monotonic())
         self._events = open_events(self.folder, step)
         here = {"host": socket.gethostname(), "pid": os.getpid(), "begun": time.time()}
         self._tell({**asdict(self.about), "steps": steps, **here, "state": RUNNING})
@@ -132,7 +135,7 @@ class RunLog:
         told = {**figures, "steps_per_second": speed}
         finite = {key: value if math.isfinite(value) else None for key, value in told.items()}
         times = {"seconds": round(self._seconds, 3), "time": round(time.time(), 3)}
-        self._append({"step": step, **finite, **times})
+        self._append({"step": step, "steps": self._steps, **finite, **times})
         if self._events is not None:
             self._events.add(step, told)
 
@@ -175,6 +178,17 @@ def report_every(steps: int) -> int:
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The records of a log, the last line left out where it is torn; none where there is no log."""
     return _kept(path, None)[0]
+
+
+def last_record(path: Path) -> dict[str, Any]:
+    """The last whole record of a log, without reading all of it; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+            records = [_record(line) for line in file.read().splitlines(keepends=True)]
+    except OSError:
+        return {}
+    return next((record for record in reversed(records) if record is not None), {})
 
 
 def _kept(path: Path, last: int | None) -> tuple[list[dict[str, Any]], int]:

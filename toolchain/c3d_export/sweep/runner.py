@@ -1,0 +1,265 @@
+"""Runs the tasks of a sweep: each stage behind the one before it, failures tried again.
+
+    <folder>/state.json     how far every task is (`state.py`)
+    <folder>/lock           held while a sweep is at work
+    <folder>/logs/          <task>.<step>.<attempt>.log, and .done with its exit status
+    <folder>/stop           there while a sweep that was interrupted ends its commands
+
+What fails keeps its reason and holds up nothing but the stages behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..core.atomic import disk_errors, make_folders, remove_file, write_bytes_atomic
+from ..core.errors import OptionError, PartialFailureError, UsageError, WorkerError
+from ..core.locks import is_locked, open_locked
+from ..train.logs import LOG_FILE
+from . import state
+from .executors import Executor, Job
+from .state import DONE, FAILED, RUNNING, WAITING, Progress, TaskState
+from .work import Attempt
+
+_PAUSE: Final = 0.2
+# How long commands may take to end after an interrupt; they are killed earlier (`work.py`).
+_ENDING: Final = 60.0
+_LAST_BYTES: Final = 4096
+_CHECKPOINT: Final = "checkpoint.safetensors"
+LOST: Final = "its process vanished without a word; was it killed, or out of memory?"
+
+Told = Callable[[TaskState], None]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """retries: further attempts at a stage. backoff: seconds before the first, then twice as many.
+    env: for all commands. program: what stands before the words of a stage."""
+
+    retries: int
+    backoff: float
+    env: dict[str, str]
+    program: tuple[str, ...] = (sys.executable, "-m", "c3d_export.cli")
+
+
+@dataclass
+class _Running:
+    task: TaskState
+    attempt: Attempt
+    job: Job
+    ended: float = 0.0
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[str]:
+    """Holds the lock of a sweep's folder, which is made; yields the token of this sweep.
+
+    Raises BusyError where another one is at work there.
+    """
+    make_folders(folder / "logs")
+    path = folder / "lock"
+    descriptor = open_locked(path, f"another sweep is at work in {folder}; wait for it, or stop it")
+    token = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
+    try:
+        with disk_errors(path):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, token.encode())
+        remove_file(folder / "stop")
+        yield token
+    finally:
+        os.close(descriptor)
+
+
+class Sweep:
+    """The tasks of one sweep, in a folder whose lock is held (by `token`)."""
+
+    def __init__(
+        self, tasks: Sequence[TaskState], folder: Path, token: str, executor: Executor, rules: Rules
+    ) -> None:
+        self.tasks, self.folder, self.rules = tasks, folder, rules
+        self._token, self._executor = token, executor
+        self._running: list[_Running] = []
+        self._not_before: dict[str, float] = {}
+        self._tries: dict[tuple[str, int], int] = {}
+
+    def run(self, slots: int, told: Told) -> None:
+        """Returns when every task is done or has failed; `told` of what changes.
+
+        slots: attempts at a time. An interrupt ends all commands first.
+        """
+        self._find_again(told)
+        self._save()
+        try:
+            while self._open():
+                changed = [self._poll(running, told) for running in list(self._running)]
+                changed += [self._start(task, told) for task in self._ready(slots)]
+                if any(changed):
+                    self._save()
+                time.sleep(_PAUSE)
+        except BaseException:
+            self._stop()
+            raise
+
+    def require_all(self) -> None:
+        """Raises PartialFailureError, which names them, where tasks failed."""
+        failed = [task.name for task in self.tasks if task.state == FAILED]
+        if failed:
+            named = ", ".join(failed[:8]) + (f" and {len(failed) - 8} more" if failed[8:] else "")
+            raise PartialFailureError(
+                f"{len(failed)} of {len(self.tasks)} tasks failed: {named}; the reasons are above,"
+                " and --resume tries them again"
+            )
+
+    def log(self, task: TaskState, index: int) -> Path:
+        """Of the last attempt at a stage."""
+        attempts = task.progress[index].attempts
+        return self.folder / "logs" / f"{task.name}.{task.stages[index].step}.{attempts}.log"
+
+    def _open(self) -> bool:
+        return any(task.state in (WAITING, RUNNING) for task in self.tasks)
+
+    def _save(self) -> None:
+        state.save(self.folder / "state.json", self.tasks)
+
+    def _ready(self, slots: int) -> list[TaskState]:
+        """The waiting tasks whose turn it is, as many as there are slots for."""
+        now = time.monotonic()
+        waiting = (
+            task
+            for task in self.tasks
+            if task.state == WAITING
+            and self._not_before.get(task.name, 0.0) <= now
+            # A command of a sweep that died may still be ending.
+            and not (task.stage.run and is_locked(task.stage.run / LOG_FILE))
+        )
+        return [task for task, _ in zip(waiting, range(slots - len(self._running)), strict=False)]
+
+    def _find_again(self, told: Told) -> None:
+        """What an earlier sweep left running has ended, goes on as a job, or waits again."""
+        for task in self.tasks:
+            if task.state != RUNNING:
+                continue
+            attempt, job = self._attempt(task), None
+            if task.now.job and attempt.status() is None:
+                job = self._executor.adopt(task.now.job)
+                if job is None:
+                    place = task.now.job.partition(":")[0]
+                    raise OptionError(
+                        f"{task.name} runs as job {task.now.job}; go on with --on {place}"
+                    )
+            if job is not None:
+                self._running.append(_Running(task, attempt, job))
+            else:
+                self._leave(task.now, attempt.status())
+                told(task)
+
+    def _attempt(self, task: TaskState) -> Attempt:
+        """The attempt that the progress of a task stands at."""
+        stage, log = task.stage, self.log(task, task.index)
+        goes_on = stage.run is not None and (stage.run / _CHECKPOINT).is_file()
+        words = stage.resumed if goes_on and stage.resumed else stage.words
+        return Attempt(
+            argv=(*self.rules.program, *words),
+            log=str(log),
+            done=str(log.with_suffix(".done")),
+            folder=str(Path.cwd()),
+            env=self.rules.env,
+            stop=str(self.folder / "stop"),
+            host=socket.gethostname(),
+            lock="" if self._executor.outlives else str(self.folder / "lock"),
+            token=self._token,
+        )
+
+    def _start(self, task: TaskState, told: Told) -> bool:
+        now = task.now
+        now.attempts += 1
+        key = task.name, task.index
+        self._tries[key] = self._tries.get(key, 0) + 1
+        now.state, now.begun, now.error, now.status = RUNNING, time.time(), "", None
+        attempt = self._attempt(task)
+        self._save()  # before, so that a sweep that dies here counts it
+        try:
+            job = self._executor.start(task.name, attempt)
+        except WorkerError as error:
+            self._fail(task, None, str(error))
+            told(task)
+            return True
+        now.job = job.id
+        self._running.append(_Running(task, attempt, job))
+        told(task)
+        return True
+
+    def _poll(self, running: _Running, told: Told) -> bool:
+        """Whether an attempt has come to its end."""
+        status = running.attempt.status()
+        if status is None and running.job.ended():
+            running.ended = running.ended or time.monotonic()
+            if time.monotonic() - running.ended < self._executor.late:
+                return False
+            status = running.attempt.status()
+            if status is None:
+                self._end(running, told, None, LOST)
+                return True
+        if status is None:
+            return False
+        self._end(running, told, status, "" if status == 0 else last_line(running.attempt.log))
+        return True
+
+    def _end(self, running: _Running, told: Told, status: int | None, error: str) -> None:
+        self._running.remove(running)
+        task = running.task
+        if status == 0:
+            self._leave(task.now, 0)
+        else:
+            self._fail(task, status, error)
+        told(task)
+
+    def _leave(self, now: Progress, status: int | None) -> None:
+        now.seconds, now.job, now.status = now.elapsed, "", status
+        now.state = DONE if status == 0 else WAITING
+
+    def _fail(self, task: TaskState, status: int | None, error: str) -> None:
+        """The stage waits for another attempt, or has failed: wrong usage stays wrong."""
+        now, tries = task.now, self._tries.get((task.name, task.index), 1)
+        self._leave(now, status)
+        now.error = error or f"exit status {status} without a word"
+        if tries > self.rules.retries or status == UsageError.exit_code:
+            now.state = FAILED
+        else:
+            pause = self.rules.backoff * 2 ** (tries - 1)
+            self._not_before[task.name] = time.monotonic() + pause
+
+    def _stop(self) -> None:
+        """Ends all commands; their stages wait for a sweep that goes on."""
+        write_bytes_atomic(self.folder / "stop", b"")
+        for running in self._running:
+            running.job.cancel()
+        deadline = time.monotonic() + _ENDING
+        while self._running and time.monotonic() < deadline:
+            for running in list(self._running):
+                if running.attempt.status() is not None or running.job.ended():
+                    self._running.remove(running)
+                    self._leave(running.task.now, running.attempt.status())
+            time.sleep(_PAUSE)
+        self._save()
+
+
+def last_line(path: str | Path) -> str:
+    """The last line of a log that says something, without `error: `; empty where there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    said = [" ".join(line.split()) for line in lines if line.strip()]
+    return said[-1].removeprefix("error: ") if said else ""
