@@ -57,6 +57,9 @@ class Job(Protocol):
     def cancel(self) -> None:
         """Asks it to end, or takes it out of the queue; returns at once."""
 
+    def leave(self) -> None:
+        """Is called once, when its status is known."""
+
 
 class Executor(Protocol):
     """outlives: whether its jobs go on when the sweep dies, to be found again. late: seconds that
@@ -122,6 +125,9 @@ class _Process:
     def cancel(self) -> None:
         pass  # it looks for `Attempt.stop` itself
 
+    def leave(self) -> None:
+        self._child.wait()  # it has nothing more to do
+
 
 class LocalExecutor:
     """Each attempt in a process that watches over it."""
@@ -151,6 +157,10 @@ class _SubmititJob:
     def cancel(self) -> None:
         self.job.cancel(check=False)
 
+    def leave(self) -> None:
+        if not self.id:  # a process of this host, that has nothing more to do
+            self.job.wait()
+
 
 class SubmititExecutor:
     """Each attempt a job of submitit."""
@@ -179,7 +189,7 @@ class SubmititExecutor:
     def start(self, name: str, attempt: Attempt) -> Job:
         self._executor.update_parameters(name=name)
         try:
-            job = self._executor.submit(run_attempt, attempt)
+            job: Any = self._executor.submit(run_attempt, attempt, True)
         except (OSError, subprocess.SubprocessError, self._submitit.core.utils.FailedJobError,
                 self._submitit.core.utils.FailedSubmissionError) as error:  # fmt: skip
             raise WorkerError(f"{self._kind} takes no job: {error}") from error
@@ -220,6 +230,9 @@ class _DaskJob:
     def cancel(self) -> None:
         # One that runs looks for `Attempt.stop` itself: a thread cannot be stopped from outside.
         self.future.cancel()
+
+    def leave(self) -> None:
+        pass
 
 
 class DaskExecutor:

@@ -186,6 +186,8 @@ class Sweep:
         self._tries[key] = self._tries.get(key, 0) + 1
         now.state, now.begun, now.error, now.status = RUNNING, time.time(), "", None
         attempt = self._attempt(task)
+        for old in (attempt.log, attempt.done):  # of a table that was another one
+            remove_file(old)
         self._save()  # before, so that a sweep that dies here counts it
         try:
             job = self._executor.start(task.name, attempt)
@@ -216,6 +218,7 @@ class Sweep:
 
     def _end(self, running: _Running, told: Told, status: int | None, error: str) -> None:
         self._running.remove(running)
+        running.job.leave()
         task = running.task
         if status == 0:
             self._leave(task.now, 0)
@@ -248,6 +251,7 @@ class Sweep:
             for running in list(self._running):
                 if running.attempt.status() is not None or running.job.ended():
                     self._running.remove(running)
+                    running.job.leave()
                     self._leave(running.task.now, running.attempt.status())
             time.sleep(_PAUSE)
         self._save()

@@ -16,7 +16,7 @@ from ..core import jsonio
 from ..core.atomic import write_bytes_atomic
 from ..core.errors import SweepStateError
 from ..core.limits import MAX_SWEEP_STATE_BYTES
-from .tasks import Values
+from .table import Values
 
 WAITING: Final = "waiting"
 RUNNING: Final = "running"
@@ -139,13 +139,14 @@ def _to_json(task: TaskState) -> list[dict[str, Any]]:
 
 
 def _take(task: TaskState, noted: Sequence[Mapping[str, Any]]) -> None:
+    same = True
     for stage, entry, old in zip(task.stages, task.progress, noted, strict=False):
-        entry.attempts = int(old["attempts"])  # logs of other words keep their names
-        if list(stage.words) != old["words"]:
-            break
+        entry.attempts = int(old["attempts"])  # so that no log is written over
+        same = same and list(stage.words) == old["words"]
         if old["state"] not in _STATES:
             raise ValueError(f"state {old['state']!r}")
-        entry.state = WAITING if old["state"] == FAILED else str(old["state"])
-        entry.seconds, entry.begun = float(old["seconds"]), float(old["begun"])
-        entry.status, entry.error = old["status"], str(old["error"])
-        entry.job = str(old["job"])
+        if same:
+            entry.state = WAITING if old["state"] == FAILED else str(old["state"])
+            entry.seconds, entry.begun = float(old["seconds"]), float(old["begun"])
+            entry.status, entry.error = old["status"], str(old["error"])
+            entry.job = str(old["job"])

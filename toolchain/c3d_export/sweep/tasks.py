@@ -118,17 +118,16 @@ def _placeholders(step: Step, table: Table) -> set[str]:
 
 def _check_conditions(table: Table) -> None:
     """Every value that a condition names must be one of its axis: it may be misspelt."""
-    every = [*(("exclude", i, c) for i, c in enumerate(table.exclude))]
-    every += [("override", i, entry.when) for i, entry in enumerate(table.overrides)]
-    for section, index, condition in every:
+    every: list[tuple[tuple[str | int, ...], Condition]]
+    every = [(("exclude", i), condition) for i, condition in enumerate(table.exclude)]
+    every += [(("override", i, "when"), o.when) for i, o in enumerate(table.overrides)]
+    for where, condition in every:
         for axis, wanted in condition.items():
             there = {*table.axes[axis], *(cell[axis] for cell in table.include)}
-            for value in wanted:
-                if value not in there:
-                    table.source.fault(
-                        (section, index, axis),
-                        f"no cell has {value!r}; there are {', '.join(sorted(there))}",
-                    )
+            for value in sorted({*wanted} - there):
+                known = ", ".join(sorted(there))
+                place = where if "when" in where else (*where, axis)
+                table.source.fault(place, f"no cell has {value!r} as {axis}; there are {known}")
 
 
 def _clash(table: Table, task: Task, other: Task) -> None:

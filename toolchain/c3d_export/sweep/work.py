@@ -24,10 +24,10 @@ from typing import Any, Final
 from ..core.atomic import write_bytes_atomic
 from ..core.locks import is_locked
 
-_PAUSE: Final = 0.2
+_PAUSE: Final = 0.1
 
-# From asking a command to end to forcing it: it may be writing a checkpoint.
-_PATIENCE: Final = 20.0
+# From asking a command to end to asking again, and to forcing it: it may be writing a checkpoint.
+_ENDING: Final = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 20.0))
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -73,9 +73,9 @@ class Attempt:
 def run_attempt(attempt: Attempt, alone: bool = False) -> int:
     """Runs the command to its end; its exit status.
 
-    alone: this process does nothing else, and the command is to end with it (Linux sees to that).
+    alone: nothing else is done in this process, with which the command then ends on Linux.
     """
-    with open(attempt.log, "ab") as log:
+    with open(attempt.log, "wb") as log:
         # A group of its own: an interrupt of the terminal is the sweep's to handle.
         child = subprocess.Popen(
             attempt.argv,
@@ -85,7 +85,7 @@ def run_attempt(attempt: Attempt, alone: bool = False) -> int:
             cwd=attempt.folder,
             env={**os.environ, **attempt.env},
             process_group=0,
-            preexec_fn=_end_with_parent if alone else None,
+            preexec_fn=_prepare if alone else None,  # not safe beside threads
         )
     try:
         while child.poll() is None:
@@ -112,16 +112,18 @@ def _must_end(attempt: Attempt) -> bool:
 
 def _end(child: subprocess.Popen[Any]) -> None:
     """Ends the command and what it has started: as Ctrl-C does, and by force if that takes long."""
-    for number in (signal.SIGINT, signal.SIGKILL):
+    for number, patience in _ENDING:
         if child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(_PATIENCE)
+                child.wait(patience)
 
 
-def _end_with_parent() -> None:
-    """Asks Linux for an interrupt when the parent dies, in the new process before its command."""
+def _prepare() -> None:
+    """In the new process, before its command: it takes interrupts, which a sweep in the background
+    does not, and is sent one by Linux when its parent dies."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
