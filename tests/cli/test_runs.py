@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from c3d_export.cli.main import main
+from c3d_export.cli.run_names import run_folder
+from c3d_export.cli.settings import Settings
+from c3d_export.cli.sweep_lines import parsed
+from c3d_export.data.workspace import Workspace
 from c3d_export.runtime.images import write_image
 from c3d_export.train.logs import LOG_FILE, read_log
 from c3d_export.train.staged import StagedTrainer
@@ -67,16 +72,24 @@ def test_a_training_that_was_stopped_goes_on_with_the_line_that_is_shown(
     assert all({"loss", "bpp", "psnr", "learning_rate"} <= record.keys() for record in records)
 
 
+def _train(run: Run, toy: Path, *args: str) -> None:
+    """Also: what a sweep expects of the line is where it logs."""
+    context = parsed(args, main, Settings())
+    folder = run_folder(Workspace(toy), args[0], context.params)
+    assert folder is not None
+    assert not (folder / LOG_FILE).exists()
+    done = run(*args, "--steps", "2")
+    assert done.exit_code == 0, done.stderr
+    assert (folder / LOG_FILE).exists()
+
+
 def test_all_kinds_of_trainings_have_logs(run: Run, toy: Path) -> None:
-    own = run("train", "--model", "xsmall", "--game", "toy", *SHORT, "--steps", "2")
-    assert own.exit_code == 0, own.stderr
-    tuned = run("finetune", "--model", "xsmall", "--game", "toy", *SHORT, "--steps", "2")
-    assert tuned.exit_code == 0, tuned.stderr
-    enlarged = run("train", "--task", "sr", "--game", "toy", *SHORT, "--steps", "2")
-    assert enlarged.exit_code == 0, enlarged.stderr
-    perceived = run(*TOY, "--batch", "1", "--crop", "192", "--steps", "2", "--distortion",
-                    "ms-ssim")  # fmt: skip
-    assert perceived.exit_code == 0, perceived.stderr
+    _train(run, toy, "train", "--model", "xsmall", *SHORT)  # of all games, which is one
+    _train(run, toy, "finetune", "--model", "xsmall", "--game", "toy", *SHORT)
+    _train(run, toy, "train", "--task", "sr", "--games", "toy", *SHORT)
+    _train(run, toy, *TOY, "--batch", "1", "--crop", "192", "--distortion", "ms-ssim")
+    _train(run, toy, *TOY, *SHORT, "-o", "named")
+    _train(run, toy, "finetune", "--model", "named", "--game", "toy", *SHORT)
     found = {str(entry["name"]): entry for entry in _list(run)}
     kinds = {name: (entry["kind"], entry["model"]) for name, entry in found.items()}
     assert kinds == {
@@ -84,13 +97,15 @@ def test_all_kinds_of_trainings_have_logs(run: Run, toy: Path) -> None:
         "toy-xsmall-tune": ("finetune", "xsmall"),
         "toy-x2": ("train-sr", "x2"),
         NAME: ("train", "mbt2018-mean"),
+        "named": ("train", "mbt2018-mean"),
+        "named-tuned": ("finetune", "named"),
     }
     assert {entry["state"] for entry in found.values()} == {"finished"}
     assert {entry["step"] for entry in found.values()} == {2}
     assert "ms_ssim" in dict(found[NAME]["last"])  # type: ignore[call-overload]
     assert [entry["name"] for entry in _list(run, "--model", "x2")] == ["toy-x2"]
     assert _list(run, "--game", "other") == []
-    assert len(_list(run, "--game", "toy")) == 4
+    assert len(_list(run, "--game", "toy")) == 6
 
 
 def test_one_run_in_full(run: Run, toy: Path) -> None:

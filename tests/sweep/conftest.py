@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from c3d_export.sweep.executors import Executor, LocalExecutor
-from c3d_export.sweep.runner import Rules, Sweep, hold
+from c3d_export.sweep.folder import hold
+from c3d_export.sweep.runner import Rules, Sweep
 from c3d_export.sweep.state import Stage, TaskState, fresh, restore
 
 # Each word is an act; every act leaves a line in the file `acts`.

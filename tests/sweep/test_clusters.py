@@ -1,4 +1,4 @@
-"""submitit's local executor, Slurm (its commands played by scripts that really run the jobs), dask."""
+"""submitit here and on Slurm, whose commands are played by scripts that run the jobs; dask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from c3d_export.core.errors import LibraryMissingError, OptionError
-from c3d_export.sweep import executors
+from c3d_export.sweep import clusters, executors
 from c3d_export.sweep.executors import Place, make_executor, parse_place, threads_each
 from c3d_export.sweep.table import Slurm
 
@@ -62,7 +62,8 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from c3d_export.sweep.executors import Place, make_executor
-from c3d_export.sweep.runner import Rules, Sweep, hold
+from c3d_export.sweep.folder import hold
+from c3d_export.sweep.runner import Rules, Sweep
 from c3d_export.sweep.state import Stage, fresh
 from c3d_export.sweep.table import Slurm
 
@@ -255,6 +256,6 @@ def test_no_slurm_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(executors, "_CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(clusters, "_CONNECT_SECONDS", 0.2)
     with pytest.raises(OptionError, match="no dask scheduler answers"):
         make_executor(Place("dask", 1, "tcp://127.0.0.1:1"), tmp_path, Slurm())

@@ -16,7 +16,8 @@ import pytest
 
 from c3d_export.core.errors import BusyError, OptionError, PartialFailureError, SweepStateError
 from c3d_export.core.locks import open_locked
-from c3d_export.sweep.runner import LOST, hold, last_line
+from c3d_export.sweep.folder import hold, last_line
+from c3d_export.sweep.runner import LOST
 from c3d_export.sweep.state import Stage, TaskState, fresh, restore, save
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
@@ -26,7 +27,8 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from c3d_export.sweep.executors import LocalExecutor
-from c3d_export.sweep.runner import Rules, Sweep, hold
+from c3d_export.sweep.folder import hold
+from c3d_export.sweep.runner import Rules, Sweep
 from c3d_export.sweep.state import Stage, fresh
 
 here, program = Path(sys.argv[1]), tuple(json.loads(sys.argv[2]))
@@ -167,9 +169,9 @@ def test_a_training_waits_for_the_process_that_is_at_it(make, acts, tmp_path: Pa
 
 
 def test_two_sweeps_of_one_table(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    with make({"a": ["ok a"]}), pytest.raises(BusyError, match="another sweep is at work"):
-        with hold(tmp_path / "sweep"):
-            pass
+    busy = pytest.raises(BusyError, match="another sweep is at work")
+    with make({"a": ["ok a"]}), busy, hold(tmp_path / "sweep"):
+        pass
 
 
 def test_an_interrupt_ends_the_commands(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -189,7 +191,10 @@ def test_an_interrupt_ends_the_commands(make, tmp_path: Path) -> None:  # type: 
 
 
 def test_a_sweep_that_is_killed_takes_its_commands_along(
-    make, acts, program: tuple[str, ...], tmp_path: Path  # type: ignore[no-untyped-def]
+    make,
+    acts,
+    program: tuple[str, ...],
+    tmp_path: Path,  # type: ignore[no-untyped-def]
 ) -> None:
     tasks = [["ok", "first"], ["sleep", "a"], ["sleep", "b"]]
     child = subprocess.Popen(
@@ -228,9 +233,9 @@ def test_a_job_of_a_cluster_is_looked_for_there(make, tmp_path: Path) -> None:  
     with make({"a": ["ok a"]}) as (_, states):
         states[0].now.state, states[0].now.attempts, states[0].now.job = "running", 1, "slurm:7"
         save(tmp_path / "sweep" / "state.json", states)
-    with make({"a": ["ok a"]}, resume=True) as (sweep, _):
-        with pytest.raises(OptionError, match="a runs as job slurm:7; go on with --on slurm"):
-            sweep.run(1, lambda task: None)
+    refused = pytest.raises(OptionError, match="a runs as job slurm:7; go on with --on slurm")
+    with make({"a": ["ok a"]}, resume=True) as (sweep, _), refused:
+        sweep.run(1, lambda task: None)
 
 
 @pytest.mark.parametrize(

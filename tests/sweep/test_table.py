@@ -78,9 +78,7 @@ def test_a_table(tmp_path: Path) -> None:
         "c-median-0.5",
     ]
     first, second = tasks["a-small-3"].lines
-    assert " ".join(first.words) == (
-        "train --model small --game a --learning-rate 3 --steps 60"
-    )
+    assert " ".join(first.words) == ("train --model small --game a --learning-rate 3 --steps 60")
     assert (second.step, second.words[-2:]) == ("finetune", ("--minutes", "2"))
     assert tasks["c-median-0.5"].lines[0].words[-1] == "40"
 
@@ -132,7 +130,8 @@ def _changed(old: str, new: str) -> str:
         (_changed('run = "finetune --model {size} --game {game}"', 'name = "x"'), 16,
          "step 2: has no run"),
         (_changed('run = "finetune', 'run = "train'), 16, "train is a step already"),
-        (_changed('game = "b"\nsize', 'game = "d"\nsize'), 20, "no cell has 'd' as game; there are a, b"),
+        (_changed('game = "b"\nsize', 'game = "d"\nsize'), 20,
+         "no cell has 'd' as game; there are a, b"),
         (_changed('game = "b"\nsize', 'gane = "b"\nsize'), 20, "exclude 1 gane: unknown key"),
         (_changed('rate = 0.5', ""), 23, "include 1: has no rate"),
         (_changed('game = "c"\nsize = "median"\nrate = 0.5',

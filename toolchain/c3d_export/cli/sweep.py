@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..sweep.state import TaskState
     from ..sweep.table import Table
 
-_STATE = "state.json"
-
 
 @click.command()
 @click.argument("table", metavar="TABLE.toml", type=PATH)
@@ -88,10 +86,11 @@ def _run(
     states: list[TaskState], folder: Path, place: Place, table: Table, resume: bool, as_json: bool
 ) -> None:
     from ..sweep.executors import make_executor
-    from ..sweep.runner import Rules, Sweep, hold
+    from ..sweep.folder import JOBS, STATE_FILE, hold
+    from ..sweep.runner import Rules, Sweep
     from ..sweep.state import restore
 
-    path = folder / _STATE
+    path = folder / STATE_FILE
     if resume != path.exists():
         raise OptionError(
             f"{folder} has no sweep to go on with; leave --resume out"
@@ -102,7 +101,7 @@ def _run(
         if resume:
             for name in restore(path, states):
                 note(f"{name} is in the table no more, and forgotten")
-        executor = make_executor(place, folder / "jobs", table.slurm)
+        executor = make_executor(place, folder / JOBS, table.slurm)
         try:
             rules = Rules(table.retries, table.backoff, _env(place, table))
             running = Sweep(states, folder, token, executor, rules)

@@ -42,7 +42,7 @@ def _stage(table: Table, task: Task, index: int, program: click.Group) -> Stage:
 
     line, own = task.lines[index], click.get_current_context().ensure_object(Settings)
     try:
-        context = _parsed(line.words, program, Settings(own.workspace))
+        context = parsed(line.words, program, Settings(own.workspace))
         words = [*line.words]
         chosen = context.ensure_object(Settings).workspace
         if own.workspace is not None and not any(w.startswith("--workspace") for w in words):
@@ -60,7 +60,7 @@ def _stage(table: Table, task: Task, index: int, program: click.Group) -> Stage:
         table.source.fault(("step", index, "run"), "asks for help or a version, and does nothing")
 
 
-def _parsed(words: Sequence[str], program: click.Group, settings: Settings) -> click.Context:
+def parsed(words: Sequence[str], program: click.Group, settings: Settings) -> click.Context:
     """The context of the command that a line calls, its parameters checked by click."""
     context = click.Context(program, info_name="c3d-export", obj=settings)
     command: click.Command = program

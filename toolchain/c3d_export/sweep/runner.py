@@ -1,39 +1,31 @@
 """Runs the tasks of a sweep: each stage behind the one before it, failures tried again.
 
-    <folder>/state.json     how far every task is (`state.py`)
-    <folder>/lock           held while a sweep is at work
-    <folder>/logs/          <task>.<step>.<attempt>.log, and .done with its exit status
-    <folder>/stop           there while a sweep that was interrupted ends its commands
-
 What fails keeps its reason and holds up nothing but the stages behind it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..core.atomic import disk_errors, make_folders, remove_file, write_bytes_atomic
+from ..core.atomic import remove_file, write_bytes_atomic
 from ..core.errors import OptionError, PartialFailureError, UsageError, WorkerError
-from ..core.locks import is_locked, open_locked
+from ..core.locks import is_locked
 from ..train.logs import LOG_FILE
 from . import state
 from .executors import Executor, Job
+from .folder import LOCK_FILE, LOGS, STATE_FILE, STOP_FILE, last_line
 from .state import DONE, FAILED, RUNNING, WAITING, Progress, TaskState
 from .work import Attempt
 
 _PAUSE: Final = 0.2
 # How long commands may take to end after an interrupt; they are killed earlier (`work.py`).
 _ENDING: Final = 60.0
-_LAST_BYTES: Final = 4096
 _CHECKPOINT: Final = "checkpoint.safetensors"
 LOST: Final = "its process vanished without a word; was it killed, or out of memory?"
 
@@ -57,26 +49,6 @@ class _Running:
     attempt: Attempt
     job: Job
     ended: float = 0.0
-
-
-@contextlib.contextmanager
-def hold(folder: Path) -> Iterator[str]:
-    """Holds the lock of a sweep's folder, which is made; yields the token of this sweep.
-
-    Raises BusyError where another one is at work there.
-    """
-    make_folders(folder / "logs")
-    path = folder / "lock"
-    descriptor = open_locked(path, f"another sweep is at work in {folder}; wait for it, or stop it")
-    token = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
-    try:
-        with disk_errors(path):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, token.encode())
-        remove_file(folder / "stop")
-        yield token
-    finally:
-        os.close(descriptor)
 
 
 class Sweep:
@@ -122,13 +94,13 @@ class Sweep:
     def log(self, task: TaskState, index: int) -> Path:
         """Of the last attempt at a stage."""
         attempts = task.progress[index].attempts
-        return self.folder / "logs" / f"{task.name}.{task.stages[index].step}.{attempts}.log"
+        return self.folder / LOGS / f"{task.name}.{task.stages[index].step}.{attempts}.log"
 
     def _open(self) -> bool:
         return any(task.state in (WAITING, RUNNING) for task in self.tasks)
 
     def _save(self) -> None:
-        state.save(self.folder / "state.json", self.tasks)
+        state.save(self.folder / STATE_FILE, self.tasks)
 
     def _ready(self, slots: int) -> list[TaskState]:
         """The waiting tasks whose turn it is, as many as there are slots for."""
@@ -173,9 +145,9 @@ class Sweep:
             done=str(log.with_suffix(".done")),
             folder=str(Path.cwd()),
             env=self.rules.env,
-            stop=str(self.folder / "stop"),
+            stop=str(self.folder / STOP_FILE),
             host=socket.gethostname(),
-            lock="" if self._executor.outlives else str(self.folder / "lock"),
+            lock="" if self._executor.outlives else str(self.folder / LOCK_FILE),
             token=self._token,
         )
 
@@ -243,7 +215,7 @@ class Sweep:
 
     def _stop(self) -> None:
         """Ends all commands; their stages wait for a sweep that goes on."""
-        write_bytes_atomic(self.folder / "stop", b"")
+        write_bytes_atomic(self.folder / STOP_FILE, b"")
         for running in self._running:
             running.job.cancel()
         deadline = time.monotonic() + _ENDING
@@ -255,15 +227,3 @@ class Sweep:
                     self._leave(running.task.now, running.attempt.status())
             time.sleep(_PAUSE)
         self._save()
-
-
-def last_line(path: str | Path) -> str:
-    """The last line of a log that says something, without `error: `; empty where there is none."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError:
-        return ""
-    said = [" ".join(line.split()) for line in lines if line.strip()]
-    return said[-1].removeprefix("error: ") if said else ""
