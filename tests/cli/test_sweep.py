@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,9 +16,14 @@ import numpy as np
 import pytest
 from click.testing import Result
 from numpy.typing import NDArray
+from rich.console import Console
 
+from c3d_export.cli.sweep_table import _table
 from c3d_export.runtime.images import write_image
-from c3d_export.train.logs import LOG_FILE, read_log
+from c3d_export.sweep.executors import LocalExecutor
+from c3d_export.sweep.runner import Rules, Sweep
+from c3d_export.sweep.state import Stage, fresh
+from c3d_export.train.logs import LOG_FILE, About, RunLog, read_log
 
 from .conftest import Run
 from .test_coding import line_of
@@ -41,14 +47,14 @@ def _add_frames(workspace: Path, frame: NDArray[np.uint8], game: str) -> None:
     write_image(folder / "a_001.png", np.tile(frame, (4, 3, 1)))
 
 
-def _table(tmp_path: Path, run: str, axes: str = 'game = ["first"]', more: str = "") -> Path:
+def _toml(tmp_path: Path, run: str, axes: str = 'game = ["first"]', more: str = "") -> Path:
     path = tmp_path / "toy.toml"
     path.write_text(f'[axes]\n{axes}\n[[step]]\nrun = "{run}"\n{more}')
     return path
 
 
 def test_the_commands_are_printed_as_a_shell_takes_them(run: Run, tmp_path: Path) -> None:
-    table = _table(tmp_path, "data inspect {folder}", 'folder = ["a", "my frames"]')
+    table = _toml(tmp_path, "data inspect {folder}", 'folder = ["a", "my frames"]')
     done = run("sweep", table, "--dry-run")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
@@ -81,7 +87,7 @@ def test_the_commands_are_printed_as_a_shell_takes_them(run: Run, tmp_path: Path
 def test_lines_are_refused_before_anything_runs(
     run: Run, workspace: Path, tmp_path: Path, line: str, told: str
 ) -> None:
-    done = run("sweep", _table(tmp_path, line))
+    done = run("sweep", _toml(tmp_path, line))
     assert done.exit_code == 2
     message = done.stderr.splitlines()[-1]
     assert message.startswith("error: toy.toml, line 4: step 1 run: ")
@@ -92,17 +98,17 @@ def test_lines_are_refused_before_anything_runs(
 def test_trainings_in_one_folder_are_refused(run: Run, workspace: Path, tmp_path: Path) -> None:
     axes = 'rate = [0.01, 0.02]\ngame = ["first", "second"]'
     line = "train --model small --game {game} --learning-rate {rate}"
-    done = run("sweep", _table(tmp_path, line, axes))
+    done = run("sweep", _toml(tmp_path, line, axes))
     assert done.exit_code == 2
     assert "0.01-first and 0.02-first would both train in" in line_of(done.stderr)
-    apart = run("sweep", _table(tmp_path, line + " --workspace w{rate}", axes), "--dry-run")
+    apart = run("sweep", _toml(tmp_path, line + " --workspace w{rate}", axes), "--dry-run")
     assert apart.exit_code == 0
     named = "train --model mbt2018-mean-4 --game {game} --learning-rate {rate} -o {task}"
-    assert run("sweep", _table(tmp_path, named, axes), "--dry-run").exit_code == 0
+    assert run("sweep", _toml(tmp_path, named, axes), "--dry-run").exit_code == 0
 
 
 def test_bad_places_and_names(run: Run, tmp_path: Path) -> None:
-    table = _table(tmp_path, "data inspect {game}")
+    table = _toml(tmp_path, "data inspect {game}")
     done = run("sweep", table, "--on", "moon")
     assert (done.exit_code, "no place 'moon'" in line_of(done.stderr)) == (2, True)
     done = run("sweep", table, "--resume")
@@ -131,7 +137,7 @@ def test_one_of_two_trainings_fails_and_is_resumed(
 ) -> None:
     more = '[[step]]\nname = "look"\nrun = "data inspect {frames}/train/{game}-192p"\n'
     more += f'[values]\nsteps = 2\nframes = "{games}/data"\n'
-    table = _table(tmp_path, TRAIN, 'game = ["first", "second"]', more)
+    table = _toml(tmp_path, TRAIN, 'game = ["first", "second"]', more)
     code, stdout, stderr = _finish(_call(games, table, "--on", "local:2", "--json"))
     assert code == 3, stderr
     found = {task["name"]: task for task in json.loads(stdout)["tasks"]}
@@ -157,7 +163,7 @@ def test_one_of_two_trainings_fails_and_is_resumed(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_an_interrupted_training_goes_on_from_its_checkpoint(games: Path, tmp_path: Path) -> None:
-    table = _table(tmp_path, TRAIN, more="[values]\nsteps = 60\n")
+    table = _toml(tmp_path, TRAIN, more="[values]\nsteps = 60\n")
     log = games / "runs" / "first-net" / LOG_FILE
     call = _call(games, table, "--on", "local:1")
     deadline = time.monotonic() + 120
@@ -176,6 +182,41 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(games: Path, tmp_pa
     (task,) = json.loads(stdout)["tasks"]
     assert task["stages"][0]["attempts"] == 2
     assert [record["step"] for record in read_log(log)] == list(range(10, 61, 10))
+
+
+def test_the_table_on_a_terminal(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with RunLog(run, About("net", "train", "small", ("game",), "line")) as log:
+        log.begin(0, 40)
+        log.add(10, loss=1.0, bpp=0.25, psnr=31.5)
+    stage = Stage("train", ("train",), (), run)
+    names = ("idle", "broken", "busy", "ready", "late")
+    tasks = [fresh(name, {}, [stage]) for name in names]
+    states = ("waiting", "failed", "running", "done", "running")
+    for task, state in zip(tasks, states, strict=True):
+        task.now.state = state
+        task.now.attempts = 0 if state == "waiting" else 1
+    tasks[1].now.error = "out of luck"
+    tasks[3].now.begun = 1.0
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "busy.train.1.log").touch()
+    sweep = Sweep(tasks, tmp_path, "token", LocalExecutor(), Rules(0, 0.0, {}))
+    console = Console(file=io.StringIO(), width=120, height=40)
+    console.print(_table(sweep, console))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
+    shown = [line[:2] for line in lines if line[0] in names]
+    assert shown == [
+        ["busy", "running"],
+        ["late", "queued"],
+        ["broken", "failed"],
+        ["idle", "waiting"],
+        ["ready", "done"],
+    ]
+    (ready,) = [line for line in lines if line[0] == "ready"]
+    assert ready[2:8] == ["train", "1", "10/40", "0.25", "31.50", "dB"]
+    assert any(line[-3:] == ["out", "of", "luck"] for line in lines)
+    assert lines[-1][:4] == ["1", "running,", "1", "queued,"]
 
 
 ROOT = Path(__file__).parents[2]

@@ -150,6 +150,10 @@ def test_a_training_goes_on_from_its_checkpoint(make, acts, tmp_path: Path) -> N
 
         sweep.run(1, told)
     assert acts() == ["flaky a", "flaky a --resume"]
+    changed = Stage("train", ("ok", "b"), ("ok", "b", "--resume"), run)
+    with make({}, resume=True, stages={"a": [changed]}) as (sweep, _):
+        sweep.run(1, told)
+    assert acts()[2:] == ["ok b"]  # the checkpoint is not its own
 
 
 def test_a_training_waits_for_the_process_that_is_at_it(make, acts, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -205,7 +209,8 @@ def test_a_sweep_that_is_killed_takes_its_commands_along(
     pids = [int((tmp_path / name).read_text()) for name in "ab"]
     child.kill()
     child.wait(timeout=30)
-    _wait_for(lambda: not any(map(_alive, pids)))
+    with hold(tmp_path / "sweep"):  # another one, at once, is not the one that they look for
+        _wait_for(lambda: not any(map(_alive, pids)))
     assert [(tmp_path / name).read_text() for name in "ab"] == ["interrupted"] * 2
     again = {"first": ["ok first"], "a": ["sleep a"], "b": ["ok b"]}
     with make(again, resume=True) as (sweep, states):

@@ -107,6 +107,9 @@ def _run(
             running = Sweep(states, folder, token, executor, rules)
             with live_table(running) as told:
                 running.run(place.slots, told)
+        except KeyboardInterrupt:
+            note("stopped, and all commands with it; go on with the same line and --resume")
+            raise
         finally:
             executor.close()
     if as_json:

@@ -61,14 +61,14 @@ def _line(task: TaskState) -> str:
     return f"{task.name}: {task.stage.step} {task.state}{took}{tries}{why}"
 
 
-def shown_state(sweep: Sweep, task: TaskState) -> str:
+def _shown_state(sweep: Sweep, task: TaskState) -> str:
     """As `Progress.state`, and `queued` for what a cluster has not taken up yet."""
     if task.state == "running" and not sweep.log(task, task.index).exists():
         return "queued"
     return task.state
 
 
-def last_figures(task: TaskState) -> dict[str, Any]:
+def _last_figures(task: TaskState) -> dict[str, Any]:
     """What the last training of a task last told; empty where it has told nothing."""
     from ..train.logs import LOG_FILE, last_record
 
@@ -87,10 +87,9 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _cells(sweep: Sweep, task: TaskState) -> tuple[str, ...]:
-    last, now = last_figures(task), task.now
+def _cells(state: str, task: TaskState) -> tuple[str, ...]:
+    last, now = _last_figures(task), task.now
     steps = f"{last['step']}/{last['steps']}" if last else ""
-    state = shown_state(sweep, task)
     return (
         task.name, state, task.stage.step, f"{now.attempts or ''}", steps, figure(last, "bpp"),
         quality(last), duration(task.seconds) if task.seconds else "", now.error,
@@ -99,7 +98,7 @@ def _cells(sweep: Sweep, task: TaskState) -> tuple[str, ...]:
 
 def print_tasks(sweep: Sweep) -> None:
     """The result, on stdout; reasons stand below, where they have all of a line."""
-    rows = [_cells(sweep, task)[:-1] for task in sweep.tasks]
+    rows = [_cells(task.state, task)[:-1] for task in sweep.tasks]
     print_table(str(sweep.folder), _HEADERS[:-1], rows)
     for task in sweep.tasks:
         if task.state == "failed":
@@ -125,21 +124,22 @@ def record(sweep: Sweep, task: TaskState) -> dict[str, Any]:
         for index, (stage, entry) in enumerate(zip(task.stages, task.progress, strict=True))
     ]
     own = {"name": task.name, "cell": dict(task.cell), "state": task.state}
-    return {**own, "stages": stages, "last": last_figures(task)}
+    return {**own, "stages": stages, "last": _last_figures(task)}
 
 
 def _table(sweep: Sweep, console: Console) -> RenderableType:
     from rich import box
     from rich.table import Table
 
-    rows = [_cells(sweep, task) for task in sweep.tasks]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_counts([row[1] for row in rows]))
+    # States change meanwhile: each is looked at once.
+    rows = [(_shown_state(sweep, task), task) for task in sweep.tasks]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_counts([s for s, _ in rows]))
     table.caption_justify = "left"
     for header in _HEADERS:
         table.add_column(header, no_wrap=True, overflow="ellipsis")
-    rows.sort(key=lambda row: _ORDER.index(row[1]))
-    for row in rows[: max(1, console.height - _OTHER_LINES)]:
-        table.add_row(*row, style=_STYLES.get(row[1]))
+    rows.sort(key=lambda row: _ORDER.index(row[0]))
+    for state, task in rows[: max(1, console.height - _OTHER_LINES)]:
+        table.add_row(*_cells(state, task), style=_STYLES.get(state))
     return table
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..core.errors import LibraryMissingError, OptionError, WorkerError
 from .executors import SLURM, Job, Place
+from .folder import last_line
 from .table import Slurm
 from .work import Attempt, run_attempt
 
@@ -27,6 +28,9 @@ class _SubmititJob:
 
     def cancel(self) -> None:
         self.job.cancel(check=False)
+
+    def why(self) -> str:
+        return last_line(self.job.paths.stderr)
 
     def leave(self) -> None:
         if not self.id:  # a process of this host, that has nothing more to do
@@ -101,6 +105,10 @@ class _DaskJob:
     def cancel(self) -> None:
         # One that runs looks for `Attempt.stop` itself: a thread cannot be stopped from outside.
         self.future.cancel()
+
+    def why(self) -> str:
+        error = None if self.future.cancelled() else self.future.exception()
+        return " ".join(f"{error or ''}".split())
 
     def leave(self) -> None:
         pass

@@ -54,8 +54,11 @@ class Job(Protocol):
     def cancel(self) -> None:
         """Asks it to end, or takes it out of the queue; returns at once."""
 
+    def why(self) -> str:
+        """What is known of an end that left no status, in a line; or nothing."""
+
     def leave(self) -> None:
-        """Is called once, when its status is known."""
+        """Is called once, when it has ended or its status is known."""
 
 
 class Executor(Protocol):
@@ -121,6 +124,9 @@ class _Process:
 
     def cancel(self) -> None:
         pass  # it looks for `Attempt.stop` itself
+
+    def why(self) -> str:
+        return ""
 
     def leave(self) -> None:
         self._child.wait()  # it has nothing more to do

@@ -27,7 +27,7 @@ _PAUSE: Final = 0.2
 # How long commands may take to end after an interrupt; they are killed earlier (`work.py`).
 _ENDING: Final = 60.0
 _CHECKPOINT: Final = "checkpoint.safetensors"
-LOST: Final = "its process vanished without a word; was it killed, or out of memory?"
+LOST: Final = "its process vanished; was it killed, or out of memory?"
 
 Told = Callable[[TaskState], None]
 
@@ -59,6 +59,8 @@ class Sweep:
     ) -> None:
         self.tasks, self.folder, self.rules = tasks, folder, rules
         self._token, self._executor = token, executor
+        # Where the file system has no locks, nothing can tell whether the sweep lives.
+        self._watched = not executor.outlives and is_locked(folder / LOCK_FILE)
         self._running: list[_Running] = []
         self._not_before: dict[str, float] = {}
         self._tries: dict[tuple[str, int], int] = {}
@@ -130,15 +132,18 @@ class Sweep:
                     )
             if job is not None:
                 self._running.append(_Running(task, attempt, job))
-            else:
-                self._leave(task.now, attempt.status())
+                continue
+            self._leave(task.now, attempt.status())
+            if attempt.status() == 0:
                 told(task)
 
     def _attempt(self, task: TaskState) -> Attempt:
-        """The attempt that the progress of a task stands at."""
+        """The attempt that the progress of a task stands at; `begun` is still of the one before."""
         stage, log = task.stage, self.log(task, task.index)
-        goes_on = stage.run is not None and (stage.run / _CHECKPOINT).is_file()
-        words = stage.resumed if goes_on and stage.resumed else stage.words
+        # A checkpoint that this line has not made is of other options, and the command refuses it.
+        own = task.now.begun > 0 and stage.run is not None
+        goes_on = own and stage.run is not None and (stage.run / _CHECKPOINT).is_file()
+        words = stage.resumed if goes_on else stage.words
         return Attempt(
             argv=(*self.rules.program, *words),
             log=str(log),
@@ -147,7 +152,7 @@ class Sweep:
             env=self.rules.env,
             stop=str(self.folder / STOP_FILE),
             host=socket.gethostname(),
-            lock="" if self._executor.outlives else str(self.folder / LOCK_FILE),
+            lock=str(self.folder / LOCK_FILE) if self._watched else "",
             token=self._token,
         )
 
@@ -156,8 +161,8 @@ class Sweep:
         now.attempts += 1
         key = task.name, task.index
         self._tries[key] = self._tries.get(key, 0) + 1
-        now.state, now.begun, now.error, now.status = RUNNING, time.time(), "", None
         attempt = self._attempt(task)
+        now.state, now.begun, now.error, now.status = RUNNING, time.time(), "", None
         for old in (attempt.log, attempt.done):  # of a table that was another one
             remove_file(old)
         self._save()  # before, so that a sweep that dies here counts it
@@ -174,29 +179,22 @@ class Sweep:
 
     def _poll(self, running: _Running, told: Told) -> bool:
         """Whether an attempt has come to its end."""
-        status = running.attempt.status()
-        if status is None and running.job.ended():
+        status, job = running.attempt.status(), running.job
+        if status is None:
+            if not job.ended():
+                return False
             running.ended = running.ended or time.monotonic()
             if time.monotonic() - running.ended < self._executor.late:
                 return False
             status = running.attempt.status()
-            if status is None:
-                self._end(running, told, None, LOST)
-                return True
-        if status is None:
-            return False
-        self._end(running, told, status, "" if status == 0 else last_line(running.attempt.log))
-        return True
-
-    def _end(self, running: _Running, told: Told, status: int | None, error: str) -> None:
         self._running.remove(running)
-        running.job.leave()
-        task = running.task
+        job.leave()
         if status == 0:
-            self._leave(task.now, 0)
+            self._leave(running.task.now, 0)
         else:
-            self._fail(task, status, error)
-        told(task)
+            self._fail(running.task, status, _reason(running, status))
+        told(running.task)
+        return True
 
     def _leave(self, now: Progress, status: int | None) -> None:
         now.seconds, now.job, now.status = now.elapsed, "", status
@@ -206,7 +204,7 @@ class Sweep:
         """The stage waits for another attempt, or has failed: wrong usage stays wrong."""
         now, tries = task.now, self._tries.get((task.name, task.index), 1)
         self._leave(now, status)
-        now.error = error or f"exit status {status} without a word"
+        now.error = error
         if tries > self.rules.retries or status == UsageError.exit_code:
             now.state = FAILED
         else:
@@ -221,9 +219,21 @@ class Sweep:
         deadline = time.monotonic() + _ENDING
         while self._running and time.monotonic() < deadline:
             for running in list(self._running):
-                if running.attempt.status() is not None or running.job.ended():
+                # A job that no node has taken up is out of the queue, and leaves no status.
+                queued = self._executor.outlives and not running.attempt.begun
+                if queued or running.attempt.status() is not None or running.job.ended():
                     self._running.remove(running)
                     running.job.leave()
                     self._leave(running.task.now, running.attempt.status())
             time.sleep(_PAUSE)
         self._save()
+
+
+def _reason(running: _Running, status: int | None) -> str:
+    """Why an attempt failed, in a line."""
+    if status is None:
+        why = running.job.why()
+        return f"{LOST} {why}" if why else LOST
+    if status < 0:
+        return f"ended by signal {-status}"
+    return last_line(running.attempt.log) or f"exit status {status} without a word"

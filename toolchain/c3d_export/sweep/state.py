@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +40,8 @@ class Stage:
 @dataclass
 class Progress:
     """What became of a stage. attempts: all that were begun. seconds: of those that ended.
-    status: of the last. error: the last line of its log. job: where it can be found again."""
+    status: of the last. error: the last line of its log. job: where it can be found again. begun:
+    when the last one with these words began, in seconds since 1970; 0.0 for none."""
 
     state: str = WAITING
     attempts: int = 0
@@ -48,7 +49,7 @@ class Progress:
     status: int | None = None
     error: str = ""
     job: str = ""
-    begun: float = field(default=0.0, compare=False)
+    begun: float = 0.0
 
     @property
     def elapsed(self) -> float:
