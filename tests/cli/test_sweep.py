@@ -95,6 +95,18 @@ def test_lines_are_refused_before_anything_runs(
     assert not workspace.exists()
 
 
+def test_neither_torch_nor_onnx_is_loaded(workspace: Path, tmp_path: Path) -> None:
+    table = _toml(tmp_path, "train --model c2f-small --quality 4 --game {game}")
+    code = "import sys; from c3d_export.cli.main import main\n"
+    code += "try: main(sys.argv[1:])\nexcept SystemExit as end: print(end.code)\n"
+    code += "print({'torch', 'onnx', 'onnxruntime', 'submitit'} & set(sys.modules))"
+    for args in (["sweep", str(table), "--dry-run"], ["runs"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *args], capture_output=True, text=True, check=False
+        )
+        assert done.stdout.splitlines()[-2:] == ["0", "set()"], done.stderr
+
+
 def test_trainings_in_one_folder_are_refused(run: Run, workspace: Path, tmp_path: Path) -> None:
     axes = 'rate = [0.01, 0.02]\ngame = ["first", "second"]'
     line = "train --model small --game {game} --learning-rate {rate}"

@@ -74,7 +74,7 @@ class SubmititExecutor:
         kind, _, number = job_id.partition(":")
         if kind != self._kind:
             return None
-        job = self._submitit.SlurmJob(folder=self._folder, job_id=number)
+        job: Any = self._submitit.SlurmJob(folder=self._folder, job_id=number)
         return _SubmititJob(job, job_id)
 
     def close(self) -> None:
