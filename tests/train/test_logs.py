@@ -208,6 +208,16 @@ def test_other_folders_among_the_runs(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "none") == ([], [])
 
 
+def test_a_record_of_other_types(tmp_path: Path) -> None:
+    _run(tmp_path, 0, 2, 2)
+    (tmp_path / LOG_FILE).write_text('{"step": 1, "seconds": null, "time": "x", "loss": []}\n')
+    run = read_run(tmp_path)
+    assert run is not None
+    assert (run.step, run.seconds) == (1, 0.0)
+    _run(tmp_path, 1, 2, 2)
+    assert _steps(tmp_path) == [1, 2]
+
+
 # What TensorBoard reads: lengths, data and their masked CRC-32C.
 def _frames(path: Path) -> Iterator[bytes]:
     data, at = path.read_bytes(), 0

@@ -16,7 +16,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -68,9 +68,8 @@ class RunLog:
         self._steps, self._last = 0, (0, 0.0)
 
     def __enter__(self) -> RunLog:
-        if (
-            not self.silent and (self.folder / LOG_FILE).exists()
-        ):  # a run that is refused leaves no folder
+        # Not made here: a run that is refused leaves no folder.
+        if not self.silent and (self.folder / LOG_FILE).exists():
             self._open()
         return self
 
@@ -113,7 +112,7 @@ class RunLog:
         records, end = _kept(self.folder / LOG_FILE, step)
         with disk_errors(self.folder / LOG_FILE):
             os.ftruncate(self._descriptor, end)
-        self._seconds = float(records[-1].get("seconds", 0.0)) if records else 0.0
+        self._seconds = number(records[-1], "seconds") if records else 0.0
         self._steps, self._last = steps, (step, time.monotonic())
         self._events = open_events(self.folder, step)
         here = {"host": socket.gethostname(), "pid": os.getpid(), "begun": time.time()}
@@ -173,6 +172,12 @@ class StepMeans:
 def report_every(steps: int) -> int:
     """Steps between two reports: a thousand points draw any curve."""
     return max(min(10, steps), steps // 1000)
+
+
+def number(record: Mapping[str, Any], key: str) -> float:
+    """A number of a record or a status; 0.0 where there is none, or something else."""
+    value = record.get(key)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..core import jsonio
 from ..core.errors import CheckpointError
 from ..core.locks import is_locked
-from .logs import FAILED, FINISHED, LOG_FILE, RUNNING, STATUS_FILE, STOPPED, read_log
+from .logs import FAILED, FINISHED, LOG_FILE, RUNNING, STATUS_FILE, STOPPED, number, read_log
 
 INTERRUPTED: Final = "interrupted"
 BROKEN: Final = "broken"
@@ -50,12 +50,12 @@ class RunInfo:
     @property
     def seconds(self) -> float:
         """Of training, all processes of the run together."""
-        return float(self.last.get("seconds", 0.0))
+        return number(self.last, "seconds")
 
     @property
     def when(self) -> float:
         """When the run last gave a sign."""
-        return max(self.began, self.ended, float(self.last.get("time", 0.0)))
+        return max(self.began, self.ended, number(self.last, "time"))
 
     @property
     def goes_on(self) -> bool:
@@ -87,9 +87,9 @@ def read_run(folder: Path) -> RunInfo | None:
         kind=_text(status, "kind"),
         model=_text(status, "model"),
         games=_games(status),
-        steps=int(_number(status, "steps")),
-        began=_number(status, "begun"),
-        ended=_number(status, "ended"),
+        steps=int(number(status, "steps")),
+        began=number(status, "begun"),
+        ended=number(status, "ended"),
         line=_text(status, "line"),
         error=_text(status, "error"),
         records=tuple(read_log(log)),
@@ -115,11 +115,6 @@ def _ended(status: dict[str, Any]) -> str:
 def _text(status: dict[str, Any], key: str) -> str:
     value = status.get(key)
     return value if isinstance(value, str) else ""
-
-
-def _number(status: dict[str, Any], key: str) -> float:
-    value = status.get(key)
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _games(status: dict[str, Any]) -> tuple[str, ...]:
