@@ -56,8 +56,7 @@ class Run:
     def run(self, frames: TrainingFrames, as_json: bool) -> None:
         """Trains, saves, and says so. The frames are whole: these networks get no overlay."""
         begin = time.monotonic()
-        games = [pool.game for pool in frames.pools]
-        with open_log(self.checkpoint.parent, self.name, games) as log:
+        with open_log(self.checkpoint.parent, self.name, frames.pools) as log:
             trainer = self._trainer(frames)
             log.begin(trainer.done, trainer.config.steps)
             steps = _train(trainer, self.checkpoint, log)

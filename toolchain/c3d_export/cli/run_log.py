@@ -16,14 +16,15 @@ from .output import note
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from ..train.crops import Pool
     from ..train.logs import RunLog
 
 # A run that goes on keeps its length; what it prints is the business of each call.
 _LEFT_OUT: Final = ("steps", "minutes", "resume", "as_json")
 
 
-def open_log(folder: Path, name: str, games: Sequence[str]) -> RunLog:
-    """The log of the run of a model in its folder, for the running command.
+def open_log(folder: Path, name: str, pools: Sequence[Pool]) -> RunLog:
+    """The log of the run of a model in its folder, for the running command. pools: its frames.
 
     Only the first of the processes of a training writes it (torchrun numbers them by RANK).
     """
@@ -37,7 +38,8 @@ def open_log(folder: Path, name: str, games: Sequence[str]) -> RunLog:
     silent = os.environ.get("RANK", "0") != "0"
     if not silent:
         _tell_of_events()
-    return RunLog(folder, About(name, kind, model, tuple(games), line), silent)
+    games = tuple(pool.game for pool in pools)
+    return RunLog(folder, About(name, kind, model, games, line), silent)
 
 
 def _names(context: click.Context) -> list[str]:

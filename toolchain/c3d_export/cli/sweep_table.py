@@ -58,7 +58,8 @@ def _line(task: TaskState) -> str:
     why = f": {now.error}" if now.error else ""
     tries = f", attempt {now.attempts}" if now.attempts > 1 else ""
     took = f" in {duration(now.seconds)}" if task.state == "done" else ""
-    return f"{task.name}: {task.stage.step} {task.state}{took}{tries}{why}"
+    state = "failed, to be tried again" if task.state == "waiting" else task.state
+    return f"{task.name}: {task.stage.step} {state}{took}{tries}{why}"
 
 
 def _shown_state(sweep: Sweep, task: TaskState) -> str:
@@ -89,7 +90,7 @@ def _changed(path: Path) -> float:
 
 def _cells(state: str, task: TaskState) -> tuple[str, ...]:
     last, now = _last_figures(task), task.now
-    steps = f"{last['step']}/{last['steps']}" if last else ""
+    steps = f"{last['step']}/{last.get('steps', '')}" if last else ""
     return (
         task.name, state, task.stage.step, f"{now.attempts or ''}", steps, figure(last, "bpp"),
         quality(last), duration(task.seconds) if task.seconds else "", now.error,

@@ -35,7 +35,7 @@ class Job:
     ) -> None:
         from ..train import service
 
-        with open_log(self.folder, self.name, [pool.game for pool in frames.pools]) as log:
+        with open_log(self.folder, self.name, frames.pools) as log:
             trainer = self._trainer(workspace, start, frames)
             log.begin(trainer.step, trainer.config.steps)
             network = self._finish(trainer, log)

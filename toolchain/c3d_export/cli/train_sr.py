@@ -132,8 +132,7 @@ class _Run:
         from ..train.service import CHECKPOINT_FILE, MODEL_FILE, make_folder
 
         checkpoint = self.workspace.runs / self.name / CHECKPOINT_FILE
-        games = [pool.game for pool in self.frames.pools]
-        with open_log(checkpoint.parent, self.name, games) as log:
+        with open_log(checkpoint.parent, self.name, self.frames.pools) as log:
             trainer = self._trainer(pairs, checkpoint)
             log.begin(trainer.step, trainer.config.steps)
             network = self._finish(trainer, log)
@@ -220,8 +219,7 @@ class _Run:
         with progress("training", trainer.config.steps) as advance:
 
             def report(p: SrProgress) -> None:
-                left = duration(p.seconds_left)
-                speed = f"{p.steps_per_second:.2f} steps/s  {left} left"
+                speed = f"{p.steps_per_second:.2f} steps/s  {duration(p.seconds_left)} left"
                 advance(p.step, f"L1 {p.loss:.3f}  {speed}")
                 log.add(p.step, loss=p.loss, learning_rate=trainer.learning_rate())
 
