@@ -73,7 +73,17 @@ CODING = (
     "prune-old",
     "doctor",
 )
-MAKING = ("train", "prune", "finetune", "export", "bundle", "data import", "data inspect")
+MAKING = (
+    "train",
+    "prune",
+    "finetune",
+    "sweep",
+    "runs",
+    "export",
+    "bundle",
+    "data import",
+    "data inspect",
+)
 
 
 @pytest.mark.parametrize("command", [*CODING, *MAKING])

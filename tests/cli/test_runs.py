@@ -122,7 +122,3 @@ def test_no_such_run_and_no_runs_at_all(run: Run) -> None:
     done = run("runs", "none")
     assert (done.exit_code, "no run none" in line_of(done.stderr)) == (2, True)
     assert _list(run) == []
-
-
-def test_the_help_has_an_example(run: Run) -> None:
-    assert "Example: c3d-export runs" in run("runs", "--help").stdout

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -247,8 +246,3 @@ def test_the_tables_of_the_documents(
     assert done.exit_code == 0, done.stderr
     listed = json.loads(done.stdout)
     assert (len(listed), sum(len(task["commands"]) for task in listed)) == (tasks, commands)
-
-
-def test_the_help_has_an_example(run: Run) -> None:
-    done: Result = run("sweep", "--help")
-    assert "Example: c3d-export sweep" in done.stdout

@@ -101,7 +101,7 @@ def _wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 def _run(make, place: Place, tmp_path: Path, tasks: dict[str, list[str]], **options):  # type: ignore[no-untyped-def]
-    asked = Slurm("gpu", 1, 2, 1.5, 90, {"account": "codecs"})
+    asked = Slurm("gpu", 1, 2, 1.5, 90, {"account": "codecs", "exclusive": ""})
     executor = make_executor(place, tmp_path / "sweep" / "jobs", asked)
     try:
         with make(tasks, executor=executor, **options) as (sweep, states):
@@ -139,6 +139,7 @@ def test_jobs_of_slurm(make, slurm: Path, tmp_path: Path) -> None:  # type: igno
         "--time=90",
         "--account=codecs",
         "--no-requeue",
+        "--exclusive",
         "--job-name=a",
     ):
         assert f"#SBATCH {asked}" in lines

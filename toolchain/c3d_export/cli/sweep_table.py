@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from ..core.locks import is_locked
 from .output import duration, note, print_table, stderr_console
 from .runs import figure, quality
 
@@ -89,11 +90,15 @@ def _changed(path: Path) -> float:
 
 
 def _cells(state: str, task: TaskState) -> tuple[str, ...]:
-    last, now = _last_figures(task), task.now
+    from ..train.logs import LOG_FILE
+
+    last, now, run = _last_figures(task), task.now, task.stage.run
+    busy = state == "waiting" and run is not None and is_locked(run / LOG_FILE)
+    why = now.error or ("another process trains in its folder" if busy else "")
     steps = f"{last['step']}/{last.get('steps', '')}" if last else ""
     return (
         task.name, state, task.stage.step, f"{now.attempts or ''}", steps, figure(last, "bpp"),
-        quality(last), duration(task.seconds) if task.seconds else "", now.error,
+        quality(last), duration(task.seconds) if task.seconds else "", why,
     )  # fmt: skip
 
 

@@ -91,7 +91,8 @@ def _slurm_options(slurm: Slurm) -> dict[str, Any]:
         "mem_gb": slurm.memory_gb,
     }
     asked |= {key: value for key, value in named.items() if value}
-    return {**asked, "slurm_additional_parameters": {"no-requeue": True, **slurm.options}}
+    more = {key: value or True for key, value in slurm.options.items()}  # "": a flag
+    return {**asked, "slurm_additional_parameters": {"no-requeue": True, **more}}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ class Override:
 
 @dataclass(frozen=True)
 class Slurm:
-    """What a job asks for; 0 and "" leave it to the cluster. options: of sbatch, without `--`."""
+    """What a job asks for; 0 and "" leave it to the cluster. options: of sbatch, without `--`;
+    "" for one without a value."""
 
     partition: str = ""
     gpus: int = 0
