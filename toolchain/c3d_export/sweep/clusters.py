@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +67,8 @@ class SubmititExecutor:
     def start(self, name: str, attempt: Attempt) -> Job:
         self._executor.update_parameters(name=name)
         try:
-            job: Any = self._executor.submit(run_attempt, attempt, True)
+            with _deaf():
+                job: Any = self._executor.submit(run_attempt, attempt, True)
         except (OSError, subprocess.SubprocessError, self._submitit.core.utils.FailedJobError,
                 self._submitit.core.utils.FailedSubmissionError) as error:  # fmt: skip
             raise WorkerError(f"{self._kind} takes no job: {error}") from error
@@ -79,6 +83,17 @@ class SubmititExecutor:
 
     def close(self) -> None:
         pass
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that start in the block take no interrupt of the terminal, which is the sweep's:
+    submitit's own would end commands by force after a second."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _slurm_options(slurm: Slurm) -> dict[str, Any]:

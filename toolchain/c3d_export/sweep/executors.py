@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from ..core.errors import OptionError
+from ..core.errors import OptionError, WorkerError
 from .table import Slurm
 from .work import Attempt
 
@@ -116,8 +116,10 @@ class _Process:
 
     def __init__(self, attempt: Attempt) -> None:
         command = [sys.executable, "-m", "c3d_export.sweep.work", attempt.to_json()]
-        # Of another group, so that Ctrl-C reaches the sweep alone.
-        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+        try:  # of another group, so that Ctrl-C reaches the sweep alone
+            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+        except OSError as error:
+            raise WorkerError(f"this host starts no process: {error}; use fewer") from error
 
     def ended(self) -> bool:
         return self._child.poll() is not None
