@@ -207,7 +207,7 @@ def test_the_table_on_a_terminal(tmp_path: Path) -> None:
     for task, state in zip(tasks, states, strict=True):
         task.now.state = state
         task.now.attempts = 0 if state == "waiting" else 1
-    tasks[1].now.error = "out of luck"
+    tasks[1].now.error = "out of luck " * 20
     tasks[3].now.begun = 1.0
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "busy.train.1.log").touch()
@@ -226,7 +226,9 @@ def test_the_table_on_a_terminal(tmp_path: Path) -> None:
     ]
     (ready,) = [line for line in lines if line[0] == "ready"]
     assert ready[2:8] == ["train", "1", "10/40", "0.25", "31.50", "dB"]
-    assert any(line[-3:] == ["out", "of", "luck"] for line in lines)
+    (broken,) = [line for line in lines if line[0] == "broken"]
+    assert broken[4:7] == ["out", "of", "luck"]
+    assert broken[-1].endswith("…")
     assert lines[-1][:4] == ["1", "running,", "1", "queued,"]
 
 

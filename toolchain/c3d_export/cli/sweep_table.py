@@ -139,10 +139,12 @@ def _table(sweep: Sweep, console: Console) -> RenderableType:
 
     # States change meanwhile: each is looked at once.
     rows = [(_shown_state(sweep, task), task) for task in sweep.tasks]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=_counts([s for s, _ in rows]))
-    table.caption_justify = "left"
-    for header in _HEADERS:
-        table.add_column(header, no_wrap=True, overflow="ellipsis")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.caption, table.caption_justify = _counts([state for state, _ in rows]), "left"
+    for header in _HEADERS[:-1]:
+        table.add_column(header, no_wrap=True)
+    # It has what the others leave.
+    table.add_column(_HEADERS[-1], no_wrap=True, overflow="ellipsis", ratio=1)
     rows.sort(key=lambda row: _ORDER.index(row[0]))
     for state, task in rows[: max(1, console.height - _OTHER_LINES)]:
         table.add_row(*_cells(state, task), style=_STYLES.get(state))
