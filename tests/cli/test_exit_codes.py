@@ -82,6 +82,7 @@ MAKING = (
     "export",
     "bundle",
     "data import",
+    "data split",
     "data inspect",
 )
 
@@ -160,7 +161,7 @@ def test_whatever_happens_is_one_line(
     code: int,
     said: str,
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise raised
 
     monkeypatch.setattr("c3d_export.data.inspect.inspect_folder", fail)
