@@ -236,6 +236,10 @@ class CheckpointError(CorruptError):
     """A training checkpoint is damaged or belongs to another network."""
 
 
+class DecodedFrameError(CorruptError):
+    """A decoded frame that training keeps on disk is not the one that was written."""
+
+
 class RemoteAnswerError(CorruptError):
     """Another machine answered something that cannot be, too much, or other bytes than promised."""
 
