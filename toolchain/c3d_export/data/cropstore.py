@@ -87,16 +87,16 @@ class CropStore:
         """
         with self._locked():
             sources = Sources(self.root / "sources")
-            digests = {path: sources.find(path) for path in paths}
+            digests = {path: sources.digest(path) for path in paths}
+            sources.save()
             files = self._open(digests.values())
             missing = [path for path, key in digests.items() if key not in files]
             skipped = []
             for done in self._decode(missing, told):
-                digests[done.path] = done.key
-                sources.add(done.source, done.key)
                 if done.fault:
                     skipped.append((done.path, done.fault))
-            sources.save()
+                else:
+                    digests[done.path] = done.key  # of another file, if it changed meanwhile
             good = digests.keys() - {path for path, _ in skipped}
             files |= self._made(digests[path] for path in good if digests[path] not in files)
             if missing:
@@ -147,7 +147,7 @@ class CropStore:
     def _open(self, keys: Iterable[str]) -> dict[str, DecodedFrame]:
         """Those that are there and sound; they count as used."""
         found = {}
-        for key in set(keys) - {""}:
+        for key in set(keys):
             path = decoded_path(self.root, key)
             frame = open_decoded(path, key)
             if frame is not None:

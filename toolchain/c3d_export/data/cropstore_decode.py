@@ -6,7 +6,6 @@ Not by threads: Pillow decodes WebP without releasing Python's lock.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,7 +20,6 @@ from ..core.limits import MAX_IMAGE_BYTES
 from ..core.processes import cores, end_with_parent
 from ..runtime.images import read_image
 from .cropstore_file import SUFFIX, write_decoded
-from .cropstore_sources import identity
 
 _EACH: Final = 8
 """Frames from which on a process of its own is worth its start of a quarter of a second."""
@@ -29,13 +27,10 @@ _EACH: Final = 8
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of a file. key: SHA-256 of its contents. source: its `identity`. nbytes: of the
-    frame that was written. fault: why there is none, else ''."""
+    """What became of a file. key: SHA-256 of its contents. fault: why there is no frame, or ''."""
 
     path: Path
     key: str
-    source: str
-    nbytes: int
     fault: str
 
 
@@ -69,21 +64,20 @@ def decode_all(root: Path, paths: Sequence[Path]) -> Iterator[Decoded]:
 
 def decode(root: Path, path: Path) -> Decoded:
     """Decodes one file. Its key is of the very bytes that are decoded."""
-    source, data = _read(path)
+    data = _read(path)
     key = sha256_bytes(data)
     try:
         frame = read_image(data)
     except ImageError as error:
-        return Decoded(path, key, source, 0, str(error))
+        return Decoded(path, key, str(error))
     write_decoded(decoded_path(root, key), key, frame)
-    return Decoded(path, key, source, frame.nbytes, "")
+    return Decoded(path, key, "")
 
 
-def _read(path: Path) -> tuple[str, bytes]:
-    """What the file is before it is read, and its bytes."""
+def _read(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            return identity(os.fstat(file.fileno())), file.read(MAX_IMAGE_BYTES + 1)
+            return file.read(MAX_IMAGE_BYTES + 1)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}; check the path"
         raise MissingInputError(message) from error

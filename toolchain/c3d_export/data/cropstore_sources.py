@@ -7,14 +7,13 @@ it could change again within one tick of the clock.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Final
 
 from ..core import jsonio
 from ..core.atomic import write_bytes_atomic
-from ..core.digest import sha256_bytes
+from ..core.digest import sha256_bytes, sha256_file
 from ..core.errors import C3DError, CorruptError
 from ..core.limits import MIB
 
@@ -26,15 +25,6 @@ MAX_BYTES: Final = 16 * MIB
 MAX_SOURCES: Final = 100_000
 
 
-def identity(status: os.stat_result) -> str:
-    """What changes whenever the contents of a file do, and '' where that is not certain yet."""
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
-    if time.time_ns() - changed < RACY:
-        return ""
-    fields = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return ".".join(map(str, fields))
-
-
 class Sources:
     """Identity -> SHA-256 in hexadecimal; kept in a file, which may be lost or damaged."""
 
@@ -42,17 +32,15 @@ class Sources:
         self._path, self._changed = path, False
         self._known = _read(path)
 
-    def find(self, path: Path) -> str:
-        """The SHA-256 of a file where it is known, else ''."""
-        try:
-            return self._known.get(identity(path.stat()), "")
-        except OSError:
-            return ""
-
-    def add(self, name: str, digest: str) -> None:
-        """name: an `identity` from before the file was read; nothing is noted for ''."""
-        if name and self._known.get(name) != digest:
+    def digest(self, path: Path) -> str:
+        """The SHA-256 of a file, which is read where it is not known; raises MissingInputError."""
+        name = _identity(path)
+        if name in self._known:
+            return self._known[name]
+        digest = sha256_file(path)
+        if name:
             self._known[name], self._changed = digest, True
+        return digest
 
     def save(self) -> None:
         """Writes what is new; raises DiskError."""
@@ -63,6 +51,19 @@ class Sources:
         body = jsonio.dumps(self._known, max_bytes=MAX_BYTES)
         write_bytes_atomic(self._path, sha256_bytes(body).encode() + b"\n" + body)
         self._changed = False
+
+
+def _identity(path: Path) -> str:
+    """What changes whenever the contents of a file do, and '' where that is not certain yet."""
+    try:
+        status = path.stat()
+    except OSError:  # reading it says what is wrong
+        return ""
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    if time.time_ns() - changed < RACY:
+        return ""
+    fields = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return ".".join(map(str, fields))
 
 
 def _read(path: Path) -> dict[str, str]:
