@@ -282,7 +282,7 @@ def test_a_disk_that_fills_up_on_the_way(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(cropstore, "RESERVE", 0)
-    paths = _noise(tmp_path / "noise", count)
+    paths = _noise(tmp_path / "noise", count, 256)
     write_image(paths[0], np.zeros((8, 8, 3), np.uint8))  # the others are larger than it foretells
     store = CropStore(small_disk / "decoded")
     with pytest.raises(DiskError, match="No space left on device"):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..train.service import TrainingFrames
 
+_MUCH = 1_000_000_000
+"""Bytes on the disk that a user wants to hear of."""
+
 
 def gather_frames(
     workspace: Workspace, games: Sequence[str], *, most: int | None = None
@@ -34,11 +37,10 @@ def gather_frames(
         frames = gather(store, roots, games, most=most or MAX_FRAMES, told=told)
     for path, reason in frames.skipped:
         note(f"skipped {path}: {reason}")
-    if frames.decoded:
-        note(
-            f"{frames.decoded} frames decoded into {store.root} ; of what is there, at most"
-            f" {MAX_STORE_BYTES / 1e9:.0f} GB are kept, those used last"
-        )
+    if frames.written >= _MUCH:
+        gigabytes = f"{frames.written / 1e9:.1f} GB"
+        most_kept = f"{MAX_STORE_BYTES / 1e9:.0f} GB"
+        note(f"decoded frames: {gigabytes} more in {store.root}; {most_kept} stay, those used last")
     return frames
 
 

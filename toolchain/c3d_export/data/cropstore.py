@@ -53,7 +53,8 @@ Told = Callable[[int, int], None]
 class Filled:
     """What a store holds of some files.
 
-    digests: SHA-256 of each file. decoded: how many were decoded now. skipped: with the reason.
+    digests: SHA-256 of each file. decoded: how many were decoded now, to `written` bytes. skipped:
+    with the reason.
     Law: each path is in `digests`, and its frame in `files`, by that digest, unless skipped.
     """
 
@@ -61,6 +62,7 @@ class Filled:
     files: Mapping[str, DecodedFrame]
     skipped: tuple[Skipped, ...]
     decoded: int
+    written: int
     resident: Resident
 
     def frames(self, paths: Sequence[Path]) -> StoredFrames:
@@ -98,10 +100,13 @@ class CropStore:
                 else:
                     digests[done.path] = done.key  # of another file, if it changed meanwhile
             good = digests.keys() - {path for path, _ in skipped}
-            files |= self._made(digests[path] for path in good if digests[path] not in files)
+            made = self._made(digests[path] for path in good if digests[path] not in files)
+            files |= made
             if missing:
                 self._remove_stale(files.keys())
-        return Filled(digests, files, tuple(skipped), len(missing) - len(skipped), Resident())
+        written = sum(frame.nbytes for frame in made.values())
+        decoded = len(missing) - len(skipped)
+        return Filled(digests, files, tuple(skipped), decoded, written, Resident())
 
     def derive(
         self,

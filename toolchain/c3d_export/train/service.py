@@ -48,14 +48,14 @@ class TrainingFrames:
     """Frames in a store, one pool per game.
 
     digest: of all files that were read. lifted: the overlay of the game is taken out of them.
-    decoded: how many were not in the store before.
+    written: bytes of those that were not in the store before.
     """
 
     pools: list[Pool]
     digest: str
     skipped: tuple[Skipped, ...]
     lifted: bool = False
-    decoded: int = 0
+    written: int = 0
 
     def to_json(self) -> dict[str, Any]:
         counts = {pool.game: len(pool.frames) for pool in self.pools}
@@ -101,7 +101,7 @@ def gather(
             first = f"{paths[0]}: {reasons[paths[0]]}"
             raise ImageError(f"no {split} frame of {pool.game} can be read: {first}")
     digest = digest_of(filled.digests.items())
-    return TrainingFrames(pools, digest, filled.skipped, decoded=filled.decoded)
+    return TrainingFrames(pools, digest, filled.skipped, written=filled.written)
 
 
 def evenly(paths: Sequence[Path], count: int) -> list[Path]:
