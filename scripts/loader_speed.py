@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -57,9 +57,14 @@ def stored(store: CropStore, paths: list[Path]) -> Pool:
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
     """Seconds by the clock and of the processor, with all threads and ended processes."""
-    wall, processor = time.perf_counter(), sum(os.times()[:4])
+    wall, processor = time.perf_counter(), used()
     work()
-    return time.perf_counter() - wall, sum(os.times()[:4]) - processor
+    return time.perf_counter() - wall, used() - processor
+
+
+def used() -> float:
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
 
 def fill(options: argparse.Namespace, folder: Path) -> None:
@@ -95,9 +100,8 @@ def crops(options: argparse.Namespace, folder: Path) -> None:
     ways: dict[str, tuple[Callable[[int], object], int]] = {
         "decode a WebP for each crop": (decoding(paths), 2),
         "decode a PNG for each crop": (decoding(pngs), 2),
-        "arrays in memory": (cutting(in_memory, "cpu"), 60),
-        "store": (cutting(from_store, "cpu"), 60),
-        "store, bytes for a GPU": (cutting(from_store, "cuda"), 60),
+        "arrays in memory": (cutting(in_memory), 60),
+        "store": (cutting(from_store), 60),
     }
     print("| crops of 256x256 from | threads | a second | a second of the processor |")
     print("|---|---:|---:|---:|")
@@ -118,13 +122,13 @@ def decoding(paths: Sequence[Path]) -> Callable[[int], object]:
         rng = np.random.default_rng((0, step))
         chosen = rng.integers(len(paths), size=BATCH)
         pool = Pool("", [read_image(paths[n]) for n in chosen])
-        return cut_crops([pool], BATCH, CROP, 0, step, "cpu")
+        return cut_crops([pool], BATCH, CROP, 0, step)
 
     return cut
 
 
-def cutting(pool: Pool, device: str) -> Callable[[int], object]:
-    return lambda step: cut_crops([pool], BATCH, CROP, 0, step, device)
+def cutting(pool: Pool) -> Callable[[int], object]:
+    return lambda step: cut_crops([pool], BATCH, CROP, 0, step)
 
 
 def shared(cut: Callable[[int], object], threads: int, first: int, steps: int) -> None:
@@ -185,7 +189,7 @@ def read(options: argparse.Namespace, folder: Path) -> None:
     """Bytes of this process, over those before the store was opened."""
     keep_freed_memory()
     paths, store = files_of(options.frames), CropStore(folder / "store")
-    cut_crops([Pool("", [read_image(paths[0])])], BATCH, CROP, 0, 0, "cpu")
+    cut_crops([Pool("", [read_image(paths[0])])], BATCH, CROP, 0, 0)
     before = resident()
     once = store.fill(paths).frames(paths)
     sets = [
@@ -196,7 +200,7 @@ def read(options: argparse.Namespace, folder: Path) -> None:
     del once, sets
     most = resident()
     spent = time.perf_counter()
-    ahead = Ahead(lambda step: cut_crops(pools, BATCH, CROP, 0, step, "cpu"))
+    ahead = Ahead(lambda step: cut_crops(pools, BATCH, CROP, 0, step))
     for step in range(options.steps):
         ahead.take(step).on("cpu")
         if step % 20 == 0:

@@ -10,7 +10,7 @@ import torch
 
 from c3d_export.data.cropstore import CropStore
 from c3d_export.runtime.images import write_image
-from c3d_export.train.crops import Pool, cut_crops, sample_batch, sample_crops
+from c3d_export.train.crops import Pool, sample_batch, sample_crops
 
 
 def _marked(height: int, width: int, blue: int) -> np.ndarray:
@@ -126,14 +126,6 @@ def test_rows_of_others_are_not_looked_at() -> None:
     pools = [Pool("a", Frames([_marked(40, 40, 1)]))]
     sample_crops(pools, 8, 32, 0, 0, range(3, 5))
     assert len(looked) == 2
-
-
-def test_bytes_become_the_same_floats() -> None:
-    """What a GPU makes of the bytes that it is sent, made here."""
-    wanted = sample_crops(POOLS, 4, 32, 0, 2)
-    cut = cut_crops(POOLS, 4, 32, 0, 2, "cuda")
-    assert (cut.pixels.dtype, cut.pixels.nbytes) == (np.uint8, 4 * 32 * 32 * 3)
-    assert torch.equal(cut.on("cpu").pixels, wanted.pixels)
 
 
 def test_each_crop_tells_its_frame() -> None:

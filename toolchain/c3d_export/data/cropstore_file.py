@@ -61,6 +61,7 @@ class DecodedFrame:
         """
         flat = np.frombuffer(self._data, np.uint8, offset=HEADER.size)
         if not self._sound:
+            self._advise("MADV_WILLNEED")  # all at once: a third less time from a cold disk
             if _arith.crc32c(flat) != self._checksum:
                 raise DecodedFrameError(
                     f"{self.path} is damaged, its checksum does not hold; remove it and go on with"
@@ -72,9 +73,12 @@ class DecodedFrame:
     def let_go(self) -> None:
         """Takes the pages out of this process. They stay in the system's cache while it has room,
         and come back when they are looked at."""
-        advise = getattr(mmap, "MADV_DONTNEED", None)
-        if advise is not None:  # Windows
-            self._data.madvise(advise)
+        self._advise("MADV_DONTNEED")
+
+    def _advise(self, name: str) -> None:
+        advice = getattr(mmap, name, None)
+        if advice is not None:  # Windows has none
+            self._data.madvise(advice)
 
 
 def open_decoded(path: Path, key: str) -> DecodedFrame | None:

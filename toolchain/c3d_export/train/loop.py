@@ -124,7 +124,7 @@ class Trainer:
 
     def _cut(self, step: int) -> Cut:
         c = self.config
-        return cut_crops(self.pools, c.batch, c.crop, c.seed, step, c.device)
+        return cut_crops(self.pools, c.batch, c.crop, c.seed, step)
 
     def _crops(self, step: int) -> Crops:
         return self._ahead.take(step).on(self.config.device)

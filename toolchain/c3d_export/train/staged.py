@@ -113,7 +113,7 @@ class StagedTrainer:
 
     def _cut(self, step: int) -> Cut:
         c = self.config
-        return cut_crops(self.pools, c.frames, c.side, c.seed, step, "cpu")
+        return cut_crops(self.pools, c.frames, c.side, c.seed, step)
 
     @property
     def stage(self) -> Stage:
