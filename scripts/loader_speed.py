@@ -31,7 +31,6 @@ import torch
 
 from c3d_export.core.heap import keep_freed_memory
 from c3d_export.core.processes import cores
-from c3d_export.data import cropstore_decode
 from c3d_export.data.cropstore import CropStore
 from c3d_export.data.frames import SPLITS, frames_digest, game_folders
 from c3d_export.models.network import Codec
@@ -44,6 +43,18 @@ from c3d_export.train.service import new_network
 
 CROP: Final = 256
 BATCH: Final = 8
+
+
+# A process whose main module is quick to import, as that of the command is.
+FILL: Final = """
+import sys
+from pathlib import Path
+from c3d_export.data import cropstore_decode
+from c3d_export.data.cropstore import CropStore
+
+cropstore_decode.cores = lambda: int(sys.argv[1])
+CropStore(Path(sys.argv[2])).fill([Path(name) for name in sys.argv[3:]])
+"""
 
 
 def files_of(root: Path) -> list[Path]:
@@ -70,17 +81,17 @@ def used() -> float:
 def fill(options: argparse.Namespace, folder: Path) -> None:
     """Files are in the system's cache; the store is new each time."""
     paths = files_of(options.frames)
-    pngs = [folder / f"{number}.png" for number in range(min(40, len(paths)))]
+    pngs = [folder / f"{number}.png" for number in range(min(100, len(paths)))]
     for png, path in zip(pngs, paths, strict=False):
         write_image(png, read_image(path))
     print("| files | processes | s for 100 frames | of the processor |\n|---|---:|---:|---:|")
     for name, some in (("WebP", paths), ("PNG", pngs)):
         for count in range(1, cores() + 1):
-            cropstore_decode.cores = lambda count=count: count  # type: ignore[attr-defined]
             spent = []
             for number in range(options.rounds):
-                store = CropStore(folder / f"{name}{count}{number}")
-                spent.append(timed(partial(store.fill, some)))
+                target = str(folder / f"{name}{count}{number}")
+                command = [sys.executable, "-c", FILL, str(count), target]
+                spent.append(timed(partial(subprocess.run, [*command, *some], check=True)))
             each = (100 * statistics.median(c) / len(some) for c in zip(*spent, strict=True))
             print(f"| {name} | {count} | {' | '.join(f'{s:.1f}' for s in each)} |", flush=True)
     again = timed(lambda: CropStore(folder / "WebP10").fill(paths))[0]
@@ -176,7 +187,7 @@ def trainer(network: Codec, pools: list[Pool]) -> Trainer:
 def memory(options: argparse.Namespace, folder: Path) -> None:
     """Each set in a process of its own, which reads crops of all its frames."""
     paths = files_of(options.frames)
-    print("| copies | frames | MB on disk | MB anonymous | MB of files | crops a second |")
+    print("| copies | frames | MB of pixels | MB anonymous | MB of files | crops a second |")
     print("|---:|---:|---:|---:|---:|---:|", flush=True)
     for copies in map(int, options.copies.split(",")):
         command = [sys.executable, __file__, "read", "--frames", str(options.frames), "--work",
@@ -196,7 +207,7 @@ def read(options: argparse.Namespace, folder: Path) -> None:
         store.derive(once, f"copy {n}", lambda frame: frame) for n in range(int(options.copies))
     ]
     pools = [Pool(str(n), frames) for n, frames in enumerate(sets)]
-    total = sum(path.stat().st_size for path in store.root.glob("*.rgb"))
+    total = sum(3 * height * width for frames in sets for height, width in frames.sizes)
     del once, sets
     most = resident()
     spent = time.perf_counter()

@@ -29,7 +29,7 @@ from ..core.limits import MIB
 from ..runtime.images import Frame
 from .cropstore_decode import Decoded, decode_all, decoded_path
 from .cropstore_file import SUFFIX, DecodedFrame, open_decoded, write_decoded
-from .cropstore_frames import Resident, StoredFrames
+from .cropstore_frames import StoredFrames
 from .cropstore_sources import Sources
 from .frames import Skipped, load_frames
 
@@ -63,13 +63,12 @@ class Filled:
     skipped: tuple[Skipped, ...]
     decoded: int
     written: int
-    resident: Resident
 
     def frames(self, paths: Sequence[Path]) -> StoredFrames:
         """The frames of these files, the skipped left out."""
         bad = {path for path, _ in self.skipped}
         keys = [self.digests[path] for path in paths if path not in bad]
-        return StoredFrames(keys, [self.files[key] for key in keys], self.resident)
+        return StoredFrames(keys, [self.files[key] for key in keys])
 
 
 class CropStore:
@@ -106,7 +105,7 @@ class CropStore:
                 self._remove_stale(files.keys())
         written = sum(frame.nbytes for frame in made.values())
         decoded = len(missing) - len(skipped)
-        return Filled(digests, files, tuple(skipped), decoded, written, Resident())
+        return Filled(digests, files, tuple(skipped), decoded, written)
 
     def derive(
         self,
@@ -133,7 +132,7 @@ class CropStore:
             files |= self._made(missing)
             if missing:
                 self._remove_stale({*files, *frames.keys})
-        return StoredFrames(keys, [files[key] for key in keys], Resident())
+        return StoredFrames(keys, [files[key] for key in keys])
 
     def _decode(self, missing: Sequence[Path], told: Told | None) -> Iterator[Decoded]:
         if not missing:

@@ -64,8 +64,8 @@ class DecodedFrame:
             self._advise("MADV_WILLNEED")  # all at once: a third less time from a cold disk
             if _arith.crc32c(flat) != self._checksum:
                 raise DecodedFrameError(
-                    f"{self.path} is damaged, its checksum does not hold; remove it and go on with"
-                    " --resume: it is decoded again (and look after that disk)"
+                    f"{self.path} is damaged, its checksum does not hold; remove it and run this"
+                    " again (a training with --resume): it is decoded anew. Look after that disk"
                 )
             self._sound = True
         return flat.reshape(*self.size, 3)

@@ -38,6 +38,10 @@ class Resident:
                 oldest.let_go()
 
 
+_RESIDENT: Final = Resident()
+"""Of this process: the limit is for all sets together."""
+
+
 class StoredFrames(Sequence[Frame]):
     """Frames in their files, in the order of `keys`, which name their contents.
 
@@ -46,7 +50,10 @@ class StoredFrames(Sequence[Frame]):
     """
 
     def __init__(
-        self, keys: Sequence[str], files: Sequence[DecodedFrame], resident: Resident
+        self,
+        keys: Sequence[str],
+        files: Sequence[DecodedFrame],
+        resident: Resident = _RESIDENT,
     ) -> None:
         self.keys, self._files, self._resident = tuple(keys), tuple(files), resident
         self.sizes = tuple(file.size for file in files)
