@@ -274,7 +274,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a tmpfs needs root")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "-l", str(folder)], check=True)  # some frames are mapped still
 
 
 @pytest.mark.parametrize("count", [8, 20])  # here, and in processes of their own
@@ -294,7 +294,6 @@ def test_a_disk_that_fills_up_on_the_way(
     filled = store.fill(paths)
     assert filled.decoded == count - kept
     assert _same(filled.frames(paths), paths)
-    del filled
 
 
 def test_two_processes_at_once(tmp_path: Path) -> None:
@@ -325,6 +324,40 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     assert _same(filled.frames(paths), paths)
     assert len(list(store.root.glob(f"*{SUFFIX}"))) == 24
     assert not (store.root / f".dead.0{TEMP_SUFFIX}").exists()
+
+
+def test_a_file_that_changes_while_the_store_is_filled(
+    store: CropStore, paths: list[Path], make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is decoded is named by its own contents."""
+    real = cropstore.decode_all
+
+    def late(root: Path, missing: list[Path]) -> Iterator[object]:
+        make_frame(paths[1], 99)
+        return real(root, missing)
+
+    monkeypatch.setattr(cropstore, "decode_all", late)
+    filled = store.fill(paths)
+    assert [int(frame[0, 0, 0]) for frame in filled.frames(paths)] == [10, 99, 12, 13]
+    assert digest_of(filled.digests.items()) == frames_digest(paths)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists children")
+def test_a_process_that_decodes_is_killed(tmp_path: Path) -> None:
+    paths = _noise(tmp_path / "noise", 60)
+    store = CropStore(tmp_path / "decoded")
+    command = [sys.executable, "-c", FILL, str(store.root), str(paths[0].parent)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(store.root.glob(f"*{SUFFIX}")):
+        assert child.poll() is None
+        time.sleep(0.001)
+    for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
+        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(int(pid), signal.SIGKILL)
+    assert "WorkerError: a process that decodes frames died" in child.communicate(timeout=60)[1]
+    filled = store.fill(paths)
+    assert 0 < filled.decoded < 60
+    assert _same(filled.frames(paths), paths)
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells")
