@@ -4,65 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from c3d_export.core.atomic import TEMP_SUFFIX
-from c3d_export.core.errors import DecodedFrameError, DiskError, MissingInputError
+from c3d_export.core.errors import DecodedFrameError, MissingInputError
 from c3d_export.core.limits import MIB
-from c3d_export.data import cropstore, cropstore_sources
+from c3d_export.data import cropstore
 from c3d_export.data.cropstore import CropStore
 from c3d_export.data.cropstore_decode import decoded_path
 from c3d_export.data.cropstore_file import HEADER, SUFFIX, open_decoded, write_decoded
 from c3d_export.data.cropstore_frames import Resident, StoredFrames
 from c3d_export.data.frames import digest_of, frames_digest
-from c3d_export.runtime.images import read_image, write_image
 
-MakeFrame = Callable[..., Path]
-
-FILL = """
-import sys
-from pathlib import Path
-from c3d_export.data.cropstore import CropStore
-
-if __name__ == "__main__":
-    paths = sorted(Path(sys.argv[2]).iterdir())
-    waited = []
-    filled = CropStore(Path(sys.argv[1]), lambda: waited.append(1)).fill(paths)
-    print(len(filled.frames(paths)), filled.decoded, len(waited))
-"""
-
-
-@pytest.fixture
-def paths(make_frame: MakeFrame, tmp_path: Path) -> list[Path]:
-    return [make_frame(tmp_path / "toy-6p" / f"a_{n}.png", 10 + n) for n in range(4)]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> CropStore:
-    return CropStore(tmp_path / "work" / "decoded")
-
-
-def _noise(folder: Path, count: int, side: int = 192) -> list[Path]:
-    """Frames that take some milliseconds each."""
-    folder.mkdir()
-    rng = np.random.default_rng(3)
-    made = [folder / f"n_{index:03}.png" for index in range(count)]
-    for path in made:
-        write_image(path, rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
-    return made
-
-
-def _same(frames: StoredFrames, paths: list[Path]) -> bool:
-    pairs = zip(frames, paths, strict=True)
-    return all(np.array_equal(frame, read_image(path)) for frame, path in pairs)
+from .conftest import MakeFrame, same
 
 
 def _file(store: CropStore, path: Path) -> Path:
@@ -73,11 +31,11 @@ def test_frames_are_decoded_once(store: CropStore, paths: list[Path]) -> None:
     told: list[tuple[int, int]] = []
     first = store.fill(paths, lambda done, all_: told.append((done, all_)))
     assert (first.decoded, told) == (4, [(n, 4) for n in range(1, 5)])
-    assert _same(first.frames(paths), paths)
+    assert same(first.frames(paths), paths)
     assert digest_of(first.digests.items()) == frames_digest(paths)
     again = store.fill(paths[::-1], lambda done, all_: pytest.fail("nothing is to be decoded"))
     assert again.decoded == 0
-    assert _same(again.frames(paths), paths)
+    assert same(again.frames(paths), paths)
     assert len(list(store.root.glob(f"*{SUFFIX}"))) == 4
 
 
@@ -113,7 +71,7 @@ def test_an_unreadable_frame_among_good_ones_is_skipped(
         filled = store.fill(paths)
         assert [path for path, _ in filled.skipped] == paths[1:3]
         assert "truncated" in filled.skipped[0][1]
-        assert _same(filled.frames(paths), [paths[0], paths[3]])
+        assert same(filled.frames(paths), [paths[0], paths[3]])
         assert digest_of(filled.digests.items()) == frames_digest(paths)
 
 
@@ -134,7 +92,7 @@ def test_a_flipped_byte_is_an_error(store: CropStore, paths: list[Path]) -> None
         with pytest.raises(DecodedFrameError, match=f"{file.name} is damaged.*remove it"):
             frames[0]
     file.unlink()
-    assert _same(store.fill(paths).frames(paths), paths)
+    assert same(store.fill(paths).frames(paths), paths)
 
 
 @pytest.mark.parametrize("byte", [0, 8, 12, 16, 20, 24, 55, 56, 60])
@@ -146,7 +104,7 @@ def test_a_damaged_header_is_made_anew(store: CropStore, paths: list[Path], byte
     file.write_bytes(data)
     filled = store.fill(paths[:1])
     assert filled.decoded == 1
-    assert _same(filled.frames(paths[:1]), paths[:1])
+    assert same(filled.frames(paths[:1]), paths[:1])
 
 
 @pytest.mark.parametrize("length", [0, 5, HEADER.size, HEADER.size + 143, HEADER.size + 145])
@@ -157,13 +115,13 @@ def test_a_file_of_another_length_is_made_anew(
     file.write_bytes(file.read_bytes().ljust(length, b"\0")[:length])
     filled = store.fill(paths[:1])
     assert filled.decoded == 1
-    assert _same(filled.frames(paths[:1]), paths[:1])
+    assert same(filled.frames(paths[:1]), paths[:1])
 
 
 def test_the_frame_of_another_key_is_not_taken(store: CropStore, paths: list[Path]) -> None:
     one, other = (_file(store, path) for path in paths[:2])
     shutil.copy(one, other)
-    assert _same(store.fill(paths).frames(paths), paths)
+    assert same(store.fill(paths).frames(paths), paths)
 
 
 def test_what_is_mapped_stays_whatever_becomes_of_the_files(
@@ -173,52 +131,7 @@ def test_what_is_mapped_stays_whatever_becomes_of_the_files(
     make_frame(paths[0], 99)
     shutil.rmtree(store.root)
     assert [int(frame[0, 0, 0]) for frame in frames] == [10, 11, 12, 13]
-    assert _same(store.fill(paths).frames(paths), paths)
-
-
-def test_a_file_that_changed_is_seen_although_it_looks_the_same(
-    store: CropStore, paths: list[Path], make_frame: MakeFrame
-) -> None:
-    """Of the same size, and with its time set back."""
-    old = paths[0].stat()
-    _age(paths)
-    store.fill(paths)
-    data = paths[1].read_bytes()
-    assert len(data) == old.st_size
-    with open(paths[0], "r+b") as file:
-        file.write(data)
-    os.utime(paths[0], ns=(old.st_atime_ns, old.st_mtime_ns))
-    filled = store.fill(paths)
-    assert filled.digests[paths[0]] == filled.digests[paths[1]]
-
-
-def _age(paths: list[Path]) -> None:
-    """Waits until a change of these files would be seen by their times."""
-    newest = max(path.stat().st_ctime_ns for path in paths)
-    time.sleep(max(0, newest + cropstore_sources.RACY - time.time_ns()) / 1e9 + 0.01)
-
-
-def test_files_that_are_known_are_not_read_again(
-    store: CropStore, paths: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.fill(paths[:2])  # just written: could change again within a tick of the clock
-    assert not (store.root / "sources").exists()
-    _age(paths)
-    wanted = store.fill(paths).digests
-    monkeypatch.setattr("builtins.open", _no_images(open))
-    assert store.fill(paths).digests == wanted
-    sources = store.root / "sources"
-    sources.write_bytes(sources.read_bytes().replace(b'": "', b'": "0', 1))
-    with pytest.raises(AssertionError, match="is read"):
-        store.fill(paths)
-
-
-def _no_images(real: Callable[..., object]) -> Callable[..., object]:
-    def guarded(path: object, *rest: object, **named: object) -> object:
-        assert not str(path).endswith(".png"), f"{path} is read"
-        return real(path, *rest, **named)
-
-    return guarded
+    assert same(store.fill(paths).frames(paths), paths)
 
 
 def test_derived_frames_are_computed_once(store: CropStore, paths: list[Path]) -> None:
@@ -249,81 +162,9 @@ def test_what_was_not_used_for_longest_is_removed(
     assert _file(store, paths[2]).exists()
     assert [file.exists() for file in files] == [True, False]
     whole = store.fill(paths)  # the frames of one run may take more than the limit
-    assert _same(whole.frames(paths), paths)
+    assert same(whole.frames(paths), paths)
     assert len(list(store.root.glob(f"*{SUFFIX}"))) == 4
     assert mapped[0][0, 0, 0] == 10
-
-
-def test_no_room_is_said_before_anything_is_decoded(
-    store: CropStore, paths: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil.disk_usage(paths[0])._replace(free=cropstore.RESERVE + 4 * 144 - 1)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DiskError, match=r"take 0\.0 GB more in .*decoded, and 0\.3 GB are free"):
-        store.fill(paths)
-    assert not list(store.root.glob(f"*{SUFFIX}"))
-    usage = usage._replace(free=cropstore.RESERVE + 4 * 144)
-    assert store.fill(paths).decoded == 4
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a tmpfs needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)  # some frames are mapped still
-
-
-@pytest.mark.parametrize("count", [8, 20])  # here, and in processes of their own
-def test_a_disk_that_fills_up_on_the_way(
-    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
-    monkeypatch.setattr(cropstore, "RESERVE", 0)
-    paths = _noise(tmp_path / "noise", count, 256)
-    write_image(paths[0], np.zeros((8, 8, 3), np.uint8))  # the others are larger than it foretells
-    store = CropStore(small_disk / "decoded")
-    with pytest.raises(DiskError, match="No space left on device"):
-        store.fill(paths)
-    kept = len(list(store.root.glob(f"*{SUFFIX}")))
-    assert 4 <= kept < count
-    grow = ["mount", "-o", "remount,size=64m", str(small_disk)]
-    subprocess.run(grow, check=True, capture_output=True)
-    filled = store.fill(paths)
-    assert filled.decoded == count - kept
-    assert _same(filled.frames(paths), paths)
-
-
-def test_two_processes_at_once(tmp_path: Path) -> None:
-    """One decodes, by processes of its own; the other waits, and finds everything."""
-    paths = _noise(tmp_path / "noise", 24)
-    command = [sys.executable, "-c", FILL, str(tmp_path / "decoded"), str(paths[0].parent)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = sorted(child.communicate(timeout=60)[0].split() for child in both)
-    assert [child.returncode for child in both] == [0, 0]
-    assert said[0][:2] == ["24", "0"]
-    assert said[1] == ["24", "24", "0"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_killed_in_the_middle(tmp_path: Path) -> None:
-    paths = _noise(tmp_path / "noise", 24)
-    store = CropStore(tmp_path / "decoded")
-    command = [sys.executable, "-c", FILL, str(store.root), str(paths[0].parent)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while len(list(store.root.glob(f"*{SUFFIX}"))) < 5:
-        assert child.poll() is None
-        time.sleep(0.001)
-    child.send_signal(signal.SIGKILL)
-    child.wait(timeout=60)
-    (store.root / f".dead.0{TEMP_SUFFIX}").touch()
-    filled = store.fill(paths)
-    assert 0 < filled.decoded <= 19
-    assert _same(filled.frames(paths), paths)
-    assert len(list(store.root.glob(f"*{SUFFIX}"))) == 24
-    assert not (store.root / f".dead.0{TEMP_SUFFIX}").exists()
 
 
 def test_a_file_that_changes_while_the_store_is_filled(
@@ -340,24 +181,6 @@ def test_a_file_that_changes_while_the_store_is_filled(
     filled = store.fill(paths)
     assert [int(frame[0, 0, 0]) for frame in filled.frames(paths)] == [10, 99, 12, 13]
     assert digest_of(filled.digests.items()) == frames_digest(paths)
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists children")
-def test_a_process_that_decodes_is_killed(tmp_path: Path) -> None:
-    paths = _noise(tmp_path / "noise", 60)
-    store = CropStore(tmp_path / "decoded")
-    command = [sys.executable, "-c", FILL, str(store.root), str(paths[0].parent)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(store.root.glob(f"*{SUFFIX}")):
-        assert child.poll() is None
-        time.sleep(0.001)
-    for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
-        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
-            os.kill(int(pid), signal.SIGKILL)
-    assert "WorkerError: a process that decodes frames died" in child.communicate(timeout=60)[1]
-    filled = store.fill(paths)
-    assert 0 < filled.decoded < 60
-    assert _same(filled.frames(paths), paths)
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells")
