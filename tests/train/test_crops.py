@@ -10,7 +10,7 @@ import torch
 
 from c3d_export.data.cropstore import CropStore
 from c3d_export.runtime.images import write_image
-from c3d_export.train.crops import Pool, sample_batch, sample_crops
+from c3d_export.train.crops import Pool, cut_crops, sample_batch, sample_crops
 
 
 def _marked(height: int, width: int, blue: int) -> np.ndarray:
@@ -126,6 +126,18 @@ def test_rows_of_others_are_not_looked_at() -> None:
     pools = [Pool("a", Frames([_marked(40, 40, 1)]))]
     sample_crops(pools, 8, 32, 0, 0, range(3, 5))
     assert len(looked) == 2
+
+
+def test_bytes_go_to_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as it can be told without one: they are pinned, and become floats over there."""
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self)
+    cut = cut_crops(POOLS, 4, 32, 0, 0)
+    pixels, frames = cut.on("meta")
+    assert [t.dtype for t in pinned] == [torch.uint8, torch.int64]
+    assert (pixels.device.type, frames.device.type) == ("meta", "meta")
+    assert (pixels.shape, pixels.dtype) == ((4, 3, 32, 32), torch.float32)
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_each_crop_tells_its_frame() -> None:
