@@ -13,7 +13,7 @@ import pytest
 
 from c3d_export.core.errors import DecodedFrameError, MissingInputError
 from c3d_export.core.limits import MIB
-from c3d_export.data import cropstore
+from c3d_export.data import cropstore, cropstore_room
 from c3d_export.data.cropstore import CropStore
 from c3d_export.data.cropstore_decode import decoded_path
 from c3d_export.data.cropstore_file import HEADER, SUFFIX, open_decoded, write_decoded
@@ -154,7 +154,7 @@ def test_what_was_not_used_for_longest_is_removed(
     store: CropStore, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = HEADER.size + 6 * 8 * 3
-    monkeypatch.setattr(cropstore, "MAX_STORE_BYTES", 2 * one)
+    monkeypatch.setattr(cropstore_room, "MAX_STORE_BYTES", 2 * one)
     files = [_file(store, path) for path in paths[:2]]
     for age, file in zip((200, 100), files, strict=True):
         os.utime(file, (time.time() - age,) * 2)

@@ -16,8 +16,9 @@ import pytest
 
 from c3d_export.core.atomic import TEMP_SUFFIX
 from c3d_export.core.errors import DiskError
-from c3d_export.data import cropstore
+from c3d_export.data import cropstore_room
 from c3d_export.data.cropstore import CropStore
+from c3d_export.data.cropstore_decode import decoded_path
 from c3d_export.data.cropstore_file import SUFFIX
 from c3d_export.runtime.images import write_image
 
@@ -50,20 +51,40 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_no_room_is_said_before_anything_is_decoded(
     store: CropStore, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(paths[0])._replace(free=cropstore.RESERVE + 4 * 144 - 1)
+    usage = shutil.disk_usage(paths[0])._replace(free=cropstore_room.RESERVE + 4 * 144 - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DiskError, match=r"take 0\.0 GB more in .*decoded, and 0\.3 GB are free"):
+    with pytest.raises(DiskError, match=r"take 0\.0 GB more in .*, and there is room for 0\.0 GB"):
         store.fill(paths)
     assert not list(store.root.glob(f"*{SUFFIX}"))
-    usage = usage._replace(free=cropstore.RESERVE + 4 * 144)
+    usage = usage._replace(free=cropstore_room.RESERVE + 4 * 144)
     assert store.fill(paths).decoded == 4
+
+
+def test_unused_frames_make_room(
+    store: CropStore, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for age, path in zip((100, 300, 200), paths, strict=False):
+        files.append(decoded_path(store.root, store.fill([path]).digests[path]))
+        os.utime(files[-1], (time.time() - age,) * 2)
+    real = shutil.disk_usage(store.root)
+
+    def usage(path: Path) -> object:
+        kept = len(list(store.root.glob(f"*{SUFFIX}")))
+        return real._replace(free=cropstore_room.RESERVE + (3 - kept) * 208)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(DiskError, match="free some space"):
+        store.fill([*paths[:3], paths[3]])  # all that is there is in use
+    assert store.fill([paths[0], paths[3]]).decoded == 1
+    assert [file.exists() for file in files] == [True, False, True]
 
 
 @pytest.mark.parametrize("count", [8, 20])  # here, and in processes of their own
 def test_a_disk_that_fills_up_on_the_way(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(cropstore, "RESERVE", 0)
+    monkeypatch.setattr(cropstore_room, "RESERVE", 0)
     paths = noise(tmp_path / "noise", count, 256)
     write_image(paths[0], np.zeros((8, 8, 3), np.uint8))  # the others are larger than it foretells
     store = CropStore(small_disk / "decoded")

@@ -24,7 +24,7 @@ def gather_frames(
     most: how many at most, evenly spread; None for all that can be mapped. Raises as
     `train.service.gather`.
     """
-    from ..data.cropstore import MAX_STORE_BYTES
+    from ..data.cropstore_room import MAX_STORE_BYTES
     from ..data.locate import data_roots
     from ..train.service import MAX_FRAMES, gather
 

@@ -7,7 +7,7 @@
 A file is named by what it holds, so games, splits and runs share frames, a new frame is decoded
 alone, and what a killed process has decoded is kept. Each appears whole or not at all. One process
 fills at a time, the others wait and find everything. Frames that were not used for longest are
-removed when all take more than MAX_STORE_BYTES; a training keeps those that it has mapped.
+removed when all take too much (`cropstore_room.py`); a training keeps those that it has mapped.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..core.atomic import disk_errors, make_folders, remove_litter
+from ..core.atomic import disk_errors, make_folders
 from ..core.digest import sha256_bytes
 from ..core.errors import DiskError
-from ..core.limits import MIB
 from ..runtime.images import Frame
 from .cropstore_decode import Decoded, decode_all, decoded_path
-from .cropstore_file import SUFFIX, DecodedFrame, open_decoded, write_decoded
+from .cropstore_file import DecodedFrame, open_decoded, write_decoded
 from .cropstore_frames import StoredFrames
+from .cropstore_room import keep_limit, room
 from .cropstore_sources import Sources
 from .frames import Skipped, load_frames
 
@@ -37,12 +36,6 @@ try:
     import fcntl
 except ImportError:  # Windows: nobody waits, and some frames are decoded twice
     fcntl = None  # type: ignore[assignment]
-
-# 24,000 frames of 720p: the sets of some games. The frames of one run may take more.
-MAX_STORE_BYTES: Final = 65_536 * MIB
-
-# What must be left on the disk for checkpoints and logs of the run.
-RESERVE: Final = 256 * MIB
 
 _PAUSE: Final = 0.1
 
@@ -93,7 +86,7 @@ class CropStore:
             files = self._open(digests.values())
             missing = [path for path, key in digests.items() if key not in files]
             skipped = []
-            for done in self._decode(missing, told):
+            for done in self._decode(missing, files.keys(), told):
                 if done.fault:
                     skipped.append((done.path, done.fault))
                 else:
@@ -102,7 +95,7 @@ class CropStore:
             made = self._made(digests[path] for path in good if digests[path] not in files)
             files |= made
             if missing:
-                self._remove_stale(files.keys())
+                keep_limit(self.root, files.keys())
         written = sum(frame.nbytes for frame in made.values())
         decoded = len(missing) - len(skipped)
         return Filled(digests, files, tuple(skipped), decoded, written)
@@ -123,7 +116,8 @@ class CropStore:
             files = self._open(keys)
             missing = {key: n for n, key in enumerate(keys) if key not in files}
             left = sum(3 * math.prod(frames.sizes[n]) for n in missing.values())
-            with self._room(lambda: left):
+            used = {*files, *frames.keys}
+            with room(self.root, lambda: left, used):
                 for done, (key, n) in enumerate(missing.items(), 1):
                     write_decoded(decoded_path(self.root, key), key, change(frames[n]))
                     left -= 3 * math.prod(frames.sizes[n])
@@ -131,17 +125,18 @@ class CropStore:
                         told(done, len(missing))
             files |= self._made(missing)
             if missing:
-                self._remove_stale({*files, *frames.keys})
+                keep_limit(self.root, used | missing.keys())
         return StoredFrames(keys, [files[key] for key in keys])
 
-    def _decode(self, missing: Sequence[Path], told: Told | None) -> Iterator[Decoded]:
+    def _decode(
+        self, missing: Sequence[Path], used: Collection[str], told: Told | None
+    ) -> Iterator[Decoded]:
         if not missing:
             return
-        remove_litter(self.root)
         firsts = {path.parent: path for path in reversed(missing)}
         sizes = {folder: _nbytes(path) for folder, path in firsts.items()}
         left = sum(sizes[path.parent] for path in missing)
-        with self._room(lambda: left):
+        with room(self.root, lambda: left, used):
             for done, one in enumerate(decode_all(self.root, missing), 1):
                 left -= sizes[one.path.parent]
                 if told is not None:
@@ -166,45 +161,10 @@ class CropStore:
         found = self._open(wanted)
         if len(found) < len(wanted):
             raise DiskError(
-                f"frames in {self.root} went away at once; leave it alone while it works"
+                f"frames that were written to {self.root} are gone already; leave that folder"
+                " alone, and run this again"
             )
         return found
-
-    @contextlib.contextmanager
-    def _room(self, left: Callable[[], int]) -> Iterator[None]:
-        """Raises a DiskError that says it all where the disk has no room for `left()` bytes, before
-        the block and when it fails."""
-        self._check_room(left())
-        try:
-            yield
-        except DiskError:
-            self._check_room(left())
-            raise
-
-    def _check_room(self, needed: int) -> None:
-        free = shutil.disk_usage(self.root).free
-        if needed > max(0, free - RESERVE):
-            raise DiskError(
-                f"the decoded frames take {needed / 1e9:.1f} GB more in {self.root}, and"
-                f" {free / 1e9:.1f} GB are free there; free some space, train on fewer --games, or"
-                " make that folder a link to one on a larger disk"
-            )
-
-    def _remove_stale(self, used: Collection[str]) -> None:
-        """Removes what was not used for longest, until the rest is within MAX_STORE_BYTES."""
-        entries = []
-        with os.scandir(self.root) as found:
-            for entry in found:
-                if entry.name.endswith(SUFFIX):
-                    status = entry.stat()
-                    entries.append((status.st_mtime_ns, status.st_size, Path(entry.path)))
-        total = sum(size for _, size, _ in entries)
-        for _, size, path in sorted(entries):
-            if total <= MAX_STORE_BYTES:
-                return
-            if path.name.removesuffix(SUFFIX) not in used:
-                path.unlink(missing_ok=True)
-                total -= size
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -221,8 +181,10 @@ class CropStore:
     def _acquire(self, descriptor: int) -> None:
         """Without a time limit: to decode thousands of frames takes minutes. A process that dies
         loses its lock."""
-        told = fcntl is None
-        while fcntl is not None:
+        if fcntl is None:
+            return
+        told = False
+        while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
