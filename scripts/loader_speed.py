@@ -229,7 +229,6 @@ def resident() -> list[int]:
 
 
 def main() -> None:
-    torch.set_num_threads(cores())
     parts = {"fill": fill, "crops": crops, "steps": steps, "memory": memory, "read": read}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -241,7 +240,9 @@ def main() -> None:
     parser.add_argument("--models", default="xsmall,small")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--copies", default="1,5,20,50")
+    parser.add_argument("--threads", type=int, default=cores(), help="of torch")
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     if options.part == "read":
         read(options, options.work)
         return
