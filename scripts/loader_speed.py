@@ -162,7 +162,10 @@ def steps(options: argparse.Namespace, folder: Path) -> None:
     print("| model | ms a step, frames in memory | from the store | speed |\n|---|---:|---:|---:|")
     for size in options.models.split(","):
         start = new_network(SIZES[size], in_memory, 0)
-        pair = [trainer(copy.deepcopy(start), pools) for pools in (in_memory, from_store)]
+        pair = [
+            trainer(copy.deepcopy(start), pools, options.precision)
+            for pools in (in_memory, from_store)
+        ]
         # As it was: cut from arrays when they are wanted.
         pair[0]._ahead = Now(pair[0]._cut)  # type: ignore[assignment]
         spent: list[list[float]] = [[], []]
@@ -178,8 +181,9 @@ class Now(Ahead[object]):
         return self._make(step)
 
 
-def trainer(network: Codec, pools: list[Pool]) -> Trainer:
-    made = Trainer(network, TrainConfig(steps=1000, batch=BATCH, crop=CROP), pools, None)
+def trainer(network: Codec, pools: list[Pool], precision: str) -> Trainer:
+    config = TrainConfig(steps=1000, batch=BATCH, crop=CROP, precision=precision)
+    made = Trainer(network, config, pools, None)
     made.model.train()
     return made
 
@@ -239,6 +243,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", default="xsmall,small")
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--precision", default="bfloat16", help="float32 where there is no AVX-512")
     parser.add_argument("--copies", default="1,5,20,50")
     parser.add_argument("--threads", type=int, default=cores(), help="of torch")
     options = parser.parse_args()
