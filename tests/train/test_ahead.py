@@ -16,16 +16,19 @@ from c3d_export.core.errors import DecodedFrameError
 from c3d_export.data.cropstore import CropStore
 from c3d_export.data.cropstore_decode import decoded_path
 from c3d_export.runtime.images import write_image
-from c3d_export.train.ahead import Ahead
+from c3d_export.train.ahead import THREAD, Ahead
 from c3d_export.train.crops import Pool
 from c3d_export.train.loop import Trainer
 
 
+def _threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
+
+
 def _settle() -> None:
     """Waits for the threads that make something ahead."""
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread():
-            thread.join(10)
+    for thread in _threads():
+        thread.join(10)
 
 
 def test_each_step_is_made_once_and_ahead() -> None:
@@ -40,7 +43,7 @@ def test_each_step_is_made_once_and_ahead() -> None:
         assert ahead.take(step) == step * step
         _settle()
     assert made == [(0, True), (1, False), (2, False), (3, False), (4, False)]
-    assert threading.active_count() == 1
+    assert _threads() == []
 
 
 def test_a_step_out_of_turn() -> None:
@@ -83,7 +86,7 @@ def test_a_thread_of_a_trainer_that_is_dropped_ends() -> None:
     ahead.take(0)
     del ahead
     _settle()
-    assert threading.active_count() == 1
+    assert _threads() == []
 
 
 @pytest.fixture

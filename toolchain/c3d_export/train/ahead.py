@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+THREAD: Final = "c3d-ahead"
 
 
 class Ahead(Generic[T]):
@@ -25,7 +27,8 @@ class Ahead(Generic[T]):
     def take(self, step: int) -> T:
         value = self._made.result() if step == self._step else self._make(step)
         self._step, self._made = step + 1, Future[T]()
-        threading.Thread(target=_work, args=(self._make, step + 1, self._made)).start()
+        work = (self._make, step + 1, self._made)
+        threading.Thread(target=_work, args=work, name=THREAD).start()
         return value
 
 
