@@ -159,7 +159,8 @@ def steps(options: argparse.Namespace, folder: Path) -> None:
     from_store = [stored(CropStore(folder / "store"), paths)]
     in_memory = [Pool("all", [read_image(path) for path in paths])]
     keep_freed_memory()
-    print("| model | ms a step, frames in memory | from the store | speed |\n|---|---:|---:|---:|")
+    print("| model | seconds of | ms a step, frames in memory | from the store | speed |")
+    print("|---|---|---:|---:|---:|")
     for size in options.models.split(","):
         start = new_network(SIZES[size], in_memory, 0)
         pair = [
@@ -168,12 +169,16 @@ def steps(options: argparse.Namespace, folder: Path) -> None:
         ]
         # As it was: cut from arrays when they are wanted.
         pair[0]._ahead = Now(pair[0]._cut)  # type: ignore[assignment]
-        spent: list[list[float]] = [[], []]
+        spent: list[list[tuple[float, float]]] = [[], []]
         for number in range(options.steps):
             for which in (0, 1) if number % 2 else (1, 0):
-                spent[which].append(timed(pair[which].train_step)[0] * 1e3)
-        memory, store = (statistics.median(column[3:]) for column in spent)
-        print(f"| {size} | {memory:.0f} | {store:.0f} | {100 * memory / store:.1f} % |", flush=True)
+                spent[which].append(timed(pair[which].train_step))
+        for kind, name in enumerate(("clock", "processor")):
+            both = [[1e3 * step[kind] for step in column[3:]] for column in spent]
+            memory, store = map(statistics.median, both)
+            speed = statistics.median(before / now for before, now in zip(*both, strict=True))
+            row = f"{memory:.0f} | {store:.0f} | {100 * speed:.1f} %"
+            print(f"| {size} | {name} | {row} |", flush=True)
 
 
 class Now(Ahead[object]):
