@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import MissingDataError, OptionError
+from .gathering import gather_frames
 from .lookup import find_network, has_network, load_network, model_name, published_file
 from .output import note
 from .overlay import as_coded, whole_option
@@ -20,7 +21,6 @@ from .train_sr_options import SR_ONLY, SrOptions, check_task, task_options
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
-    from ..train.service import TrainingFrames
 
 _TRAIN_STEPS = 20_000
 _TUNE_STEPS = 2_000
@@ -64,7 +64,7 @@ def train(
         refuse_out(out)
         require_torch()
         chosen = _games(find_workspace(), game, games)
-        train_sr(chosen, _gather, SrOptions.of({**options, "source": source}), as_json)
+        train_sr(chosen, gather_frames, SrOptions.of({**options, "source": source}), as_json)
         return
     from ..train import service
 
@@ -75,7 +75,7 @@ def train(
     if is_published(size):
         chosen = _games(find_workspace(), game, games)
         request = Request(size, tuple(chosen), source, out, published, schedule)
-        train_published(request, _gather, as_json)
+        train_published(request, gather_frames, as_json)
         return
     published.check_absent()
     refuse_out(out)
@@ -87,7 +87,7 @@ def train(
             f"{workspace.model(name)} is trained already; add --force to replace it, or tune it"
             " with `c3d-export finetune`"
         )
-    frames = as_coded(workspace, _gather(workspace, chosen), whole_frames)
+    frames = as_coded(workspace, gather_frames(workspace, chosen), whole_frames)
     whole = " --whole-frames" if whole_frames else ""
     command = f"c3d-export train --model {size} --games {','.join(chosen)}{whole}"
     if source is None:
@@ -133,12 +133,12 @@ def finetune(
     if published_file(workspace, size) is not None:
         if source is not None:
             raise OptionError(f"--from: not for published models; give --model {source} alone")
-        tune_published(size, game, out, published, schedule, _gather, as_json)
+        tune_published(size, game, out, published, schedule, gather_frames, as_json)
         return
     published.check_absent()
     refuse_out(out)
     name = model_name(game, size)
-    frames = as_coded(workspace, _gather(workspace, [game]), whole_frames)
+    frames = as_coded(workspace, gather_frames(workspace, [game]), whole_frames)
     if source is not None:
         origin, start = source, load_network(workspace, source)
     else:
@@ -167,13 +167,3 @@ def _games(workspace: Workspace, game: str | None, games: str | None) -> list[st
             " `c3d-export data import FOLDER --game NAME`"
         )
     return chosen
-
-
-def _gather(workspace: Workspace, games: list[str]) -> TrainingFrames:
-    from ..data.locate import data_roots
-    from ..train.service import gather
-
-    frames = gather(data_roots(workspace), games)
-    for path, reason in frames.skipped:
-        note(f"skipped {path}: {reason}")
-    return frames

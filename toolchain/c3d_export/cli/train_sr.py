@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from ..train.logs import RunLog
     from ..train.service import TrainingFrames
 
-Gather = Callable[["Workspace", list[str]], "TrainingFrames"]
+Gather = Callable[..., "TrainingFrames"]
 
 _STEPS = 10_000
 _VALIDATION_FRAMES = 12
+_MOST_FRAMES = 1500
+"""Their low resolutions are held in memory: 1 GB for each rate point, of 720p by a factor of 2."""
 _LICENCE = "that of the data of its games"
 
 
@@ -41,7 +43,7 @@ def train_sr(games: Sequence[str], gather: Gather, options: SrOptions, as_json: 
     if has_network(workspace, name) and not (options.force or options.resume):
         raise OptionError(f"{workspace.model(name)} is trained already; add --force to replace it")
     source = _source(workspace, options)
-    frames = gather(workspace, list(games))
+    frames = gather(workspace, list(games), most=_MOST_FRAMES)
     command = f"c3d-export train --task sr --games {','.join(games)}"
     run = _Run(workspace, name, command, options, source, frames)
     _tell(*run.train(_pairs(frames, source), _validation(workspace, games, source)), as_json)

@@ -248,6 +248,10 @@ class SweepStateError(CorruptError):
     """What a sweep noted of its tasks is damaged or of another format."""
 
 
+class DecodedFrameError(CorruptError):
+    """A decoded frame that training keeps on disk is not the one that was written."""
+
+
 class RemoteAnswerError(CorruptError):
     """Another machine answered something that cannot be, too much, or other bytes than promised."""
 
