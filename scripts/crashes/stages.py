@@ -43,6 +43,10 @@ class Stage:
         """A command that clears away, [] where running again does."""
         return []
 
+    def left(self, work: Path) -> dict[str, str]:
+        """What must be as an undisturbed run leaves it."""
+        return listing(work)
+
     def check(self, work: Path) -> None:
         """Raises where neither the old nor the new version works."""
         raise NotImplementedError
@@ -272,6 +276,15 @@ class Train(Stage):
         few = ["--batch", "2", "--crop", "64", "--save-every", "3"]
         return [*run, *few, "--workspace", str(work)]
 
+    def left(self, work: Path) -> dict[str, str]:
+        """All but what tells times: the log of the run, and when the store was looked at."""
+        found = {Path(path): digest for path, digest in listing(work).items()}
+        return {
+            str(path): digest
+            for path, digest in found.items()
+            if not path.name.startswith(LOGS) and ".crops" not in path.parts
+        }
+
     def again(self, work: Path) -> list[str]:
         from c3d_export.train.checkpoint import load_checkpoint
 
@@ -360,6 +373,7 @@ GAME: Final = "crash"
 DATA: Final = ("c3d_export.cli.main", "c3d_export.data.importer", "c3d_export.data.resplit")
 SHIP: Final = "c3d_export.deploy.ship.deliver"
 _SHIPPING: Final = Path(__file__).parents[2] / "toolchain/c3d_export/deploy/ship"
+LOGS: Final = ("log.jsonl", "status.json", "events.")
 TRAIN: Final = ("torch", "c3d_export.cli.main", "c3d_export.train.service", "c3d_export.overlay")
 STAGES: Final[dict[str, Any]] = {
     "install": Install(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,10 +13,12 @@ from ..core import jsonio
 from ..core.atomic import remove_file, remove_litter, write_bytes_atomic
 from ..core.errors import CheckpointError, OptionError
 from .output import duration, note, print_json, progress
+from .run_log import open_log
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..models.families import Network
+    from ..train.logs import RunLog
     from ..train.parallel import Group
     from ..train.service import TrainingFrames
     from ..train.staged import StagedConfig, StagedTrainer, Step
@@ -56,13 +59,15 @@ class Run:
         from ..train.parallel import joined
 
         begin = time.monotonic()
-        with joined("cpu") as group:
-            trainer = self._trainer(frames, group)
-            steps = _train(trainer, self.checkpoint, self.schedule.save_every)
-        if group.leads:
-            self._save(trainer, frames)
-            remove_file(self.checkpoint)
-            _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
+        with open_log(self.checkpoint.parent, self.name, frames.pools) as log:
+            with joined("cpu") as group:
+                trainer = self._trainer(frames, group)
+                log.begin(trainer.done, trainer.config.steps)
+                steps = _train(trainer, self.checkpoint, log, self.schedule.save_every)
+            if group.leads:
+                self._save(trainer, frames)
+                remove_file(self.checkpoint)
+        _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
 
     def _trainer(self, frames: TrainingFrames, group: Group) -> StagedTrainer:
         from ..train.service import make_folder
@@ -125,15 +130,20 @@ def _check_frames(notes: Path, frames: TrainingFrames) -> None:
         )
 
 
-def _train(trainer: StagedTrainer, path: Path, save_every: int) -> list[Step]:
+def _train(trainer: StagedTrainer, path: Path, log: RunLog, save_every: int) -> list[Step]:
     """The last hundred steps, for the figures at the end."""
+    from ..train.logs import StepMeans, report_every
+
     steps: list[Step] = []
-    with progress("training", trainer.config.steps) as advance:
+    total = trainer.config.steps
+    means = StepMeans(log, total, report_every(total))
+    with progress("training", total) as advance:
 
         def report(step: Step) -> None:
             steps[:] = [*steps[-99:], step]
             text = f"stage {step.stage}  {step.bpp:.3f} bpp  error {step.error:.4g}"
             advance(step.number, text)
+            means.add(step.number, **_figures(trainer, step))
 
         try:
             trainer.run(path, report, save_every)
@@ -142,6 +152,17 @@ def _train(trainer: StagedTrainer, path: Path, save_every: int) -> list[Step]:
             note(f"stopped at step {trainer.done}; continue with the same line and --resume")
             raise
     return steps
+
+
+def _figures(trainer: StagedTrainer, step: Step) -> dict[str, float]:
+    """For the log: PSNR in dB, or MS-SSIM where that is what the step minimised."""
+    config = trainer.config
+    share = (step.number - 1) / config.steps
+    quality = {"ms_ssim": 1 - step.error}
+    if config.recipe.objective(share).distortion == "mse":
+        quality = {"psnr": 10 * math.log10(255**2 / max(step.error, 1e-9))}
+    rate = config.plan.rate(share)
+    return {"loss": step.loss, "bpp": step.bpp, **quality, "learning_rate": rate}
 
 
 def _tell(path: Path, name: str, steps: list[Step], seconds: float, as_json: bool) -> None:

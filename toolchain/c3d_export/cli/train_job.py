@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ..core.atomic import remove_file
 from .lookup import load_network
 from .output import duration, note, print_json, progress
+from .run_log import open_log
 from .schedule import Schedule, configs
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
-    from ..models.network import Codec
+    from ..train.logs import RunLog
     from ..train.loop import Progress, TrainConfig, Trainer
     from ..train.parallel import Group
     from ..train.service import SavedModel, TrainingFrames
@@ -34,36 +35,32 @@ class Job:
     def run(
         self, workspace: Workspace, start: SavedModel, frames: TrainingFrames, as_json: bool
     ) -> None:
+        from ..train import service
         from ..train.parallel import joined
 
-        teacher = _teacher(workspace, self.schedule.teacher, start)
-        with joined(self.schedule.device) as group:
-            trainer = self._trainer(start, frames, teacher, group)
-            network = self._finish(trainer)
-        if group.leads:
-            self._keep(network, trainer, workspace, start, frames, as_json)
+        with open_log(self.folder, self.name, frames.pools) as log:
+            with joined(self.schedule.device) as group:
+                trainer = self._trainer(workspace, start, frames, group)
+                log.begin(trainer.step, trainer.config.steps)
+                network = self._finish(trainer, log)
+            path = workspace.model(self.name) / service.MODEL_FILE
+            if group.leads:
+                tuned = service.SavedModel(network, self._state(trainer, start, frames))
+                service.save(workspace.model(self.name), tuned)
+                remove_file(self.folder / service.CHECKPOINT_FILE)
+        _tell(path, self.name, trainer, as_json)
 
     def _trainer(
-        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None, group: Group
+        self, workspace: Workspace, start: SavedModel, frames: TrainingFrames, group: Group
     ) -> Trainer:
         from ..train import service
 
+        teacher = _teacher(workspace, self.schedule.teacher, start)
         if self.schedule.resume:
             return service.resume_run(self.folder, frames, teacher, group)
         config, force = self._config(start, frames, teacher, group), self.schedule.force
         network = start.network
         return service.start_run(self.folder, network, config, frames, force, teacher, group)
-
-    def _keep(
-        self, network: Codec, trainer: Trainer, workspace: Workspace, start: SavedModel,
-        frames: TrainingFrames, as_json: bool,
-    ) -> None:  # fmt: skip
-        from ..train import service
-
-        tuned = service.SavedModel(network, self._state(trainer, start, frames))
-        path = service.save(workspace.model(self.name), tuned)
-        remove_file(self.folder / service.CHECKPOINT_FILE)
-        _tell(path, self.name, trainer, as_json)
 
     def _config(
         self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None, group: Group
@@ -84,13 +81,15 @@ class Job:
             note(f"{s.minutes:g} minutes are {steps} steps")
         return make(steps)
 
-    def _finish(self, trainer: Trainer) -> Any:
+    def _finish(self, trainer: Trainer, log: RunLog) -> Any:
         from ..train import service
 
         with progress("training", trainer.config.steps) as advance:
 
             def report(p: Progress) -> None:
                 advance(p.step, _stats(p))
+                rate = trainer.learning_rate()
+                log.add(p.step, loss=p.loss, bpp=p.bpp, psnr=p.psnr, learning_rate=rate)
 
             try:
                 return service.finish(trainer, report)

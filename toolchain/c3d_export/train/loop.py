@@ -21,6 +21,7 @@ from ..core.heap import keep_freed_memory
 from ..models.network import Codec, Output, quality_lambdas
 from ..models.noise import rows_of
 from ..models.picture import squared_error
+from .ahead import Ahead
 from .balance import Balance
 from .centering import fold_centers, input_means, recenter, unfold_gains
 from .checkpoint import (
@@ -30,7 +31,7 @@ from .checkpoint import (
     restore_model,
     save_checkpoint,
 )
-from .crops import Crops, Pool, sample_crops
+from .crops import Crops, Cut, Pool, cut_crops
 from .decay import DECAYS
 from .optimizer import MuonAdam, laid_out, layer_factors, make_optimizer, set_learning_rate
 from .parallel import ALONE, Group
@@ -113,7 +114,8 @@ class Trainer:
         if teacher is not None:
             teacher.network.to(config.device)
         self.config, self.pools, self.path = config, pools, path
-        unfold_gains(self.model, self._batch(0).pixels)
+        self._ahead = Ahead(self._cut)
+        unfold_gains(self.model, self._cut(0).on(config.device).pixels)
         group.take_first(list(self.model.state_dict().values()))
         self.factors = layer_factors(model)
         self.optimizer = self._make_optimizer()
@@ -126,11 +128,13 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self._sums = [0.0, 0.0, 0.0]
 
+    def _cut(self, step: int) -> Cut:
+        c = self.config
+        return cut_crops(self.pools, c.batch, c.crop, c.seed, step)
+
     def _batch(self, step: int) -> Crops:
         """The crops of all processes."""
-        c = self.config
-        crops = sample_crops(self.pools, c.batch, c.crop, c.seed, step)
-        return Crops(*(t.to(c.device) for t in crops))
+        return self._ahead.take(step).on(self.config.device)
 
     def _agree(self) -> None:
         """All processes go on from the numbers of the first: hosts differ in their last bits."""
