@@ -33,13 +33,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "toolchain"))
 
 from c3d_export.core.heap import keep_freed_memory  # noqa: E402
+from c3d_export.data.frames import load_frames  # noqa: E402
+from c3d_export.data.locate import locate_game  # noqa: E402
 from c3d_export.models import latents, layers, transforms  # noqa: E402
 from c3d_export.models.entropy import gaussian_bits, scale_of  # noqa: E402
 from c3d_export.train import loop, optimizer  # noqa: E402
-from c3d_export.train.crops import Crops  # noqa: E402
+from c3d_export.train.crops import Crops, Pool  # noqa: E402
 from c3d_export.train.optimizer import MuonAdam  # noqa: E402
 from c3d_export.train.precision import usual_precision  # noqa: E402
-from c3d_export.train.service import gather, new_network, spec_of_size  # noqa: E402
+from c3d_export.train.service import new_network, spec_of_size  # noqa: E402
 
 STEPS_A_TURN = 2
 
@@ -177,7 +179,8 @@ class PlainTrainer(loop.Trainer):
 
 
 def make_trainer(plain: bool, size: str, seed: int, options: argparse.Namespace) -> loop.Trainer:
-    pools = gather([options.frames], [options.game], "train").pools
+    frames, _ = load_frames(locate_game([options.frames], options.game, "train"))
+    pools = [Pool(options.game, frames)]
     model = new_network(spec_of_size(size), pools, seed)
     precision = "float32" if plain else usual_precision("cpu")
     steps = options.losses or 10_000

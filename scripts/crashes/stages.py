@@ -277,12 +277,12 @@ class Train(Stage):
         return [*run, *few, "--workspace", str(work)]
 
     def left(self, work: Path) -> dict[str, str]:
-        """All but what tells times: the log of the run, and when the store was looked at."""
+        """All but what tells times: the log of the run, and what its frames are read from."""
         found = {Path(path): digest for path, digest in listing(work).items()}
         return {
             str(path): digest
             for path, digest in found.items()
-            if not path.name.startswith(LOGS) and ".crops" not in path.parts
+            if not path.name.startswith(LOGS) and path.parts[0] != "decoded"
         }
 
     def again(self, work: Path) -> list[str]:
