@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import OptionError, PartialFailureError
+from .capture import capture
 from .output import note, print_json, print_table
 from .settings import PATH, find_workspace, shared
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 @click.group()
 def data() -> None:
     """Import frames into the workspace, or look at what is there."""
+
+
+data.add_command(capture)
 
 
 @data.command("import")
