@@ -36,7 +36,7 @@ class Findings:
             self.kinds |= {kind} if kind else set()
 
     def why_nothing(self, receiver: Receiver) -> str:
-        """What kept frames from coming, and what to do; the program ran for a while."""
+        """What kept frames from coming, and what to do, of a program that ran for a while."""
         swaps = max((sender.swaps for sender in receiver.senders), default=0)
         if receiver.faults:
             return receiver.faults[-1]
@@ -44,12 +44,18 @@ class Findings:
             return f"it showed {swaps} frames, none behind the warm-up; lower --warmup or wait"
         if receiver.senders:
             return "it showed one frame and no more; see what it waits for"
-        if self.vulkan and not self.opengl:
-            return f"it draws with Vulkan; have it use OpenGL, or {_SCREEN}"
-        for kind in sorted(self.kinds & {"32-bit", "static"}):
-            return f"it is a {kind} program, which loads no library of ours; {_SCREEN}"
+        if cause := self.cause():
+            return cause
         if not self.preloaded:
             return f"it did not load the library that takes frames; {_SCREEN}"
         if not self.opengl:
             return f"it never loaded OpenGL; if it draws otherwise, {_SCREEN}"
         return f"it loaded OpenGL and never finished a frame; see what it waits for, or {_SCREEN}"
+
+    def cause(self) -> str:
+        """What keeps a program of this kind from being captured; nothing where it is not that."""
+        if self.vulkan and not self.opengl:
+            return f"it draws with Vulkan; have it use OpenGL, or {_SCREEN}"
+        for kind in sorted(self.kinds & {"32-bit", "static"}):
+            return f"it is a {kind} program, which loads no library of ours; {_SCREEN}"
+        return ""

@@ -263,10 +263,9 @@ class _Run:
         name = self.program.name
         if self.ended == "program" and not self.receiver.senders:
             said = f": {self.last_line}" if self.last_line else ""
-            return (
-                f"{name} ended after {self.seconds:.1f} s with exit code {self.code}, before it"
-                f" showed a frame{said}; {self.findings.why_nothing(self.receiver)}"
-            )
+            advice = self.findings.cause() or "see what it needs to stay, such as an option"
+            when = f"{name} ended after {self.seconds:.1f} s with exit code {self.code}"
+            return f"{when}, before it showed a frame{said}; {advice}"
         return f"no frame of {name}: {self.findings.why_nothing(self.receiver)}"
 
 

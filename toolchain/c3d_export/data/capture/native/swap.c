@@ -87,6 +87,8 @@ static void work(const c3d_surface *surface)
     c3d_pacing_swap(&state.pacing, now);
     if (state.pacing.due) {
         take(surface, now);
+    } else if (state.width == 0) {
+        has_settled(surface);
     }
     if (state.at_work && now - state.told >= TELL_AFTER) {
         state.told = now;
