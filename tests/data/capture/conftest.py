@@ -62,9 +62,7 @@ _INCLUDES: Final = (Path("/usr/include"), Path("/usr/local/include"))
 
 @pytest.fixture(scope="session")
 def gl_program(compile_c: Compile) -> Path:
-    return compile_c(
-        HERE / "gl_program.c", "-lGL", "-lEGL", "-lX11", needs="EGL/eglext.h"
-    )
+    return compile_c(HERE / "gl_program.c", "-lGL", "-lEGL", "-lX11", needs="EGL/eglext.h")
 
 
 @pytest.fixture(scope="session")

@@ -199,8 +199,13 @@ def test_the_picture_of_a_display(gl_program: Path, run_capture: Capture, tmp_pa
     pytest.importorskip("imageio_ffmpeg")
     command = ("env", "C3D=1", gl_program, "glx", "frames", 100_000, "still", 100_000, "delay", 20)
     done = run_capture(
-        *command, place=Place(grab="new", size=(320, 240)), every=0, fps=5.0, count=2,
-        min_change=0.0, warm_seconds=1.5,
+        *command,
+        place=Place(grab="new", size=(320, 240)),
+        every=0,
+        fps=5.0,
+        count=2,
+        min_change=0.0,
+        warm_seconds=1.5,
     )
     assert done.summary.ended == "count"
     frame = done.frames[-1]

@@ -70,7 +70,7 @@ def libraries(pid: int) -> frozenset[str]:
 
 
 def kind_of(program: Path) -> str:
-    """"32-bit", "static", "privileged" (set-uid) or "" for what takes a preloaded library.
+    """ "32-bit", "static", "privileged" (set-uid) or "" for what takes a preloaded library.
 
     Also "" for what is no ELF file: scripts run something else.
     """

@@ -28,7 +28,9 @@ def find_ffmpeg() -> str:
     try:
         import imageio_ffmpeg
     except ModuleNotFoundError:
-        raise LibraryMissingError(f"no ffmpeg, which takes frames of a display; {_ADVICE}") from None
+        raise LibraryMissingError(
+            f"no ffmpeg, which takes frames of a display; {_ADVICE}"
+        ) from None
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
