@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_seconds_of_warm_up_and_frames_a_second(gl_program: Path, run_capture: C
     assert 5 <= indexes[0] <= 20
     # It takes at least 20 ms for a frame, so that 100 ms are up to 5 frames; more on a slow host.
     assert 3 <= len(indexes) <= 12 + 60 // 5
-    assert all(b > a for a, b in zip(indexes, indexes[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(indexes))
 
 
 def test_frames_that_hardly_differ_are_dropped(gl_program: Path, run_capture: Capture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shutil
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from c3d_export.data.capture.options import Pace
 from c3d_export.runtime.images import Frame
 
 _LONGEST_LINE: Final = 64
+_PICTURES: Final = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")
 _ADVICE: Final = "install it (Debian: ffmpeg; or pip install imageio-ffmpeg)"
 
 
@@ -26,12 +28,10 @@ def find_ffmpeg() -> str:
     if found := shutil.which("ffmpeg"):
         return found
     try:
-        import imageio_ffmpeg
-    except ModuleNotFoundError:
-        raise LibraryMissingError(
-            f"no ffmpeg, which takes frames of a display; {_ADVICE}"
-        ) from None
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
+        return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        message = f"no ffmpeg, which takes frames of a display; {_ADVICE}"
+        raise LibraryMissingError(message) from None
 
 
 class Screen:
@@ -44,10 +44,10 @@ class Screen:
         self.error = ""
         self._warm = time.monotonic() + pace.warm_seconds
         self._keeper = keeper
+        quiet = ["-nostdin", "-loglevel", "error"]
         source = ["-f", "x11grab", "-draw_mouse", "0", "-framerate", f"{pace.fps:g}", "-i", display]
         self._ffmpeg = subprocess.Popen(
-            [find_ffmpeg(), "-nostdin", "-loglevel", "error", *source]
-            + ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"],
+            [find_ffmpeg(), *quiet, *source, *_PICTURES],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
