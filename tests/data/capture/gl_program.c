@@ -253,7 +253,9 @@ int main(int count, char **words)
         return WEXITSTATUS(status);
     }
     (is("egl") ? open_egl : open_glx)();
+    int dropped = 0;
     for (int frame = 0; frame < frames; frame++) {
+        dropped += !is("egl-es2") && glIsEnabled(GL_RASTERIZER_DISCARD);
         if (frame == resize) {
             grow();
         }
@@ -266,5 +268,6 @@ int main(int count, char **words)
         check_state();
         usleep((useconds_t)delay * 1000);
     }
+    printf("%d frames dropped\n", dropped);
     return option(count, words, "exit", 0);
 }
