@@ -43,7 +43,7 @@ LAYERS: Final = {
     "_arith": Layer(1, frozenset()),
     "_native": Layer(1, frozenset()),
     "runtime": Layer(1, RUNTIME | {"cryptography"}),
-    "data": Layer(2, TRAINING | {"imageio_ffmpeg"}),
+    "data": Layer(2, TRAINING | {"av", "imageio_ffmpeg"}),
     "models": Layer(2, TRAINING),
     "overlay": Layer(2, TRAINING),
     "train": Layer(2, TRAINING | {"pytorch_msssim"}),

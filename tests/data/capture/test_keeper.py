@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from c3d_export.core.errors import C3DError, DiskError, OptionError
 from c3d_export.data.capture.keeper import Keeper, difference, upright
 from c3d_export.data.capture.options import Target
-from c3d_export.runtime.images import is_lossless, read_image
+from c3d_export.runtime.images import is_lossless, read_image, write_image
 
 Frame = NDArray[np.uint8]
 
@@ -82,6 +82,16 @@ def test_two_captures_into_one_folder_replace_nothing(tmp_path: Path) -> None:
     first.finish()
     second.finish()
     assert len({*first.kept, *second.kept}) == 8
+
+
+def test_what_waits_is_written_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(path: Path, frame: Frame) -> None:
+        time.sleep(0.1)
+        write_image(path, frame)
+
+    monkeypatch.setattr("c3d_export.data.capture.keeper.write_image", slow)
+    keeper = keep(Target(tmp_path, "a", min_change=0.0), *(grey(level) for level in range(4)))
+    assert len(keeper.kept) == 4
 
 
 def test_nothing_is_kept_beyond_the_count(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_killed_capture_leaves_the_program_running_and_whole_files(
     """Also the display that was made for it stays as long as it is used."""
     alone = {name: value for name, value in env.items() if name != "DISPLAY"}
     words = ("-o", tmp_path / "out", "--count", 100_000, "--min-change", 0, "--warmup", 0)
-    capture = start(alone, *words, "--", gl_program, "glx", "frames", 500, "delay", 5)
+    capture = start(alone, *words, "--", gl_program, "glx", "frames", 300, "delay", 5)
     until(lambda: len(list(tmp_path.glob("out/*.webp"))) > 5)
     (program,) = programs_of(capture, "gl_program")
     (server,) = programs_of(capture, "Xvfb")
@@ -117,7 +117,7 @@ def test_a_stopped_capture_does_not_hold_the_program_for_ever(
 ) -> None:
     """It waits for a while (20 s, made short here by the end of the capture), and goes on."""
     words = ("-o", tmp_path / "out", "--count", 100_000, "--min-change", 0, "--warmup", 0)
-    command = (gl_program, "glx", "frames", 400, "delay", 1)
+    command = (gl_program, "glx", "frames", 200, "delay", 1)
     capture = start(env, *words, "--keep-running", "--", *command)
     until(lambda: list(tmp_path.glob("out/*.webp")))
     (program,) = programs_of(capture, "gl_program")
@@ -155,7 +155,8 @@ def test_a_summary_for_machines(gl_program: Path, env: dict[str, str], tmp_path:
     words = ("-o", tmp_path / "out", "--json", "--min-change", 0, "--warmup", 0)
     capture = start(env, *words, "--", gl_program, "glx", "frames", 4, "exit", 9)
     out, said = capture.communicate(timeout=30)
-    assert (capture.returncode, said) == (9, "note: the program ended with exit code 9\n")
+    note = "note: the program ended with exit code 9"
+    assert (capture.returncode, said) == (9, f"{note}: 0 frames dropped\n")
     result = json.loads(out)
     assert result["files"] == [str(tmp_path / f"out/gl_program_00{i}.webp") for i in range(3)]
     assert result["sizes"] == [{"width": 160, "height": 96, "frames": 3}]

@@ -7,6 +7,7 @@ import secrets
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -91,8 +92,8 @@ class Receiver:
             thread.join()
         self._listener.close()
 
-    def _start(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -111,33 +112,27 @@ class Receiver:
 
     def _serve(self, connection: socket.socket) -> None:
         """One connection, to its end."""
+        sender = Sender(connection, _pid(connection))
         with connection:
             try:
-                connection.settimeout(PATIENCE)
-                hello = _read(connection, messages.HELLO_BYTES)
-                messages.check_hello(bytes(hello), self.password)
-                connection.sendall(self._orders)
-                connection.settimeout(None)
-            except (OSError, EOFError):
-                return
+                self._greet(sender)
+                while not self._closed.is_set() and self._take(sender):
+                    pass
             except CaptureProtocolError as error:
                 self.faults.append(str(error))
-                return
-            sender = Sender(connection, _pid(connection))
-            self.senders.append(sender)
-            try:
-                self._receive(sender)
+            except (OSError, EOFError):
+                pass  # the program has ended; it may have been in the middle of a frame
             finally:
                 sender.open = False
 
-    def _receive(self, sender: Sender) -> None:
-        try:
-            while not self._closed.is_set() and self._take(sender):
-                pass
-        except CaptureProtocolError as error:
-            self.faults.append(str(error))
-        except (OSError, EOFError):
-            pass  # the program has ended; it may have been in the middle of a frame
+    def _greet(self, sender: Sender) -> None:
+        """It counts as a sender before it knows: it may send all it has and end at once."""
+        sender.connection.settimeout(PATIENCE)
+        hello = _read(sender.connection, messages.HELLO_BYTES)
+        messages.check_hello(bytes(hello), self.password)
+        self.senders.append(sender)
+        sender.connection.sendall(self._orders)
+        sender.connection.settimeout(None)
 
     def _take(self, sender: Sender) -> bool:
         """The next message; False where no more frames are wanted."""

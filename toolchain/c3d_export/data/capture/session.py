@@ -34,8 +34,6 @@ from c3d_export.data.capture.screen import Screen
 
 _LOOK_EACH: Final = 0.1
 _FINDINGS_EACH: Final = 0.5
-_LAST_LOOK: Final = 0.3
-"""Seconds for what a program that ended has left in its connection."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,7 @@ def capture(options: Options, env: Mapping[str, str], watch: Watch) -> Summary:
     """
     program = find_program(options.command) if options.command else None
     if program is not None and not options.place.grab:
+        preload_library()
         check_preloads(program)
     keeper = Keeper(options.target)
     try:
@@ -104,7 +103,6 @@ def capture(options: Options, env: Mapping[str, str], watch: Watch) -> Summary:
             finally:
                 run.stop()
     finally:
-        keeper.full.set()
         keeper.finish()
     if keeper.error is not None:
         raise keeper.error
@@ -166,9 +164,7 @@ class _Run:
             watch(self.status())
             self.keeper.full.wait(_LOOK_EACH)
         self.ended = ended
-        if ended == "program":
-            self._drain()
-        elif self.options.keep_running and ended == "count":
+        if self.options.keep_running and ended == "count":
             self._let_run(watch)
         watch(self.status())
 
@@ -183,14 +179,12 @@ class _Run:
         return "program" if self._program_is_over() else ""
 
     def _program_is_over(self) -> bool:
-        """A launcher may end before what it has started: that still has its connection."""
+        """A launcher may end before what it has started: that is connected, or not yet."""
         if self.program is None or self.program.code is None:
             return False
-        return self.receiver is None or not self.receiver.active
-
-    def _drain(self) -> None:
-        if self.receiver is not None and not self.receiver.senders:
-            time.sleep(_LAST_LOOK)
+        if self.receiver is None or self.receiver.senders:
+            return self.receiver is None or not self.receiver.active
+        return not self.program.pids
 
     def _let_run(self, watch: Watch) -> None:
         """Takes no more frames, and waits for the program."""

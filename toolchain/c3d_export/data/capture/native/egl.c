@@ -61,7 +61,9 @@ C3D_HOOK unsigned eglSwapBuffers(void *display, void *drawn)
     }
     c3d_before_swap(&surface);
     unsigned done = real(display, drawn);
-    c3d_after_swap(&surface);
+    if (done) { /* a failure leaves its reason, which we would overwrite */
+        c3d_after_swap(&surface);
+    }
     return done;
 }
 
@@ -75,7 +77,9 @@ static unsigned swap_damaged(enum c3d_hook hook, void *display, void *drawn,
     }
     c3d_before_swap(&surface);
     unsigned done = real(display, drawn, rectangles, count);
-    c3d_after_swap(&surface);
+    if (done) {
+        c3d_after_swap(&surface);
+    }
     return done;
 }
 
