@@ -8,7 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
+from c3d_export.cli.main import main
 from c3d_export.core.errors import DiskError
 from c3d_export.core.limits import KIB
 from c3d_export.runtime.store.store import Store
@@ -61,3 +63,31 @@ def test_a_full_disk_changes_nothing(disk: tuple[Path, Resize], harness: ModuleT
     store.activate("tried", store.add(new))
     store.prune()
     assert store.rollback("tried") == active
+
+
+@pytest.mark.parametrize(
+    ("name", "rooms"), [("export", (0, 300 * KIB)), ("bundle", (0, 200 * KIB))]
+)
+def test_a_command_on_a_full_disk_leaves_what_there_was(
+    disk: tuple[Path, Resize], harness: ModuleType, name: str, rooms: tuple[int, ...]
+) -> None:
+    """`export` and `bundle` write over an old version: it stays, and works."""
+    pytest.importorskip("onnx")
+    folder, resize = disk
+    stage = harness.stages.STAGES[name]
+    stage.prepare(folder, OLD, NEW)
+    before = harness.stages.listing(folder)
+    for room in rooms:
+        resize(_used(folder) + room)
+        result = CliRunner().invoke(main, stage.args(folder))
+        assert result.exit_code == 4, result.output
+        assert "No space left on device" in result.output
+        left = harness.stages.listing(folder)
+        assert before.items() <= left.items()  # what `bundle` learnt of the overlay may be new
+        assert not list(folder.rglob("*.c3d-tmp"))
+        stage.check(folder)
+    resize(64 << 20)
+    result = CliRunner().invoke(main, stage.args(folder))
+    assert result.exit_code == 0, result.output
+    assert harness.stages.listing(folder) != before
+    stage.check(folder)

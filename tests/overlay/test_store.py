@@ -95,6 +95,14 @@ def test_other_frames_are_learnt_from(workspace: Workspace, learnings: Learnings
     assert _is_same(first, load_or_learn(workspace, "toy"))
 
 
+def test_what_a_killed_process_left_is_removed(workspace: Workspace) -> None:
+    litter = _file(workspace).with_name(".toy.npz.0123456789ab.c3d-tmp")
+    litter.parent.mkdir(parents=True)
+    litter.write_bytes(b"half")
+    load_or_learn(workspace, "toy")
+    assert list(litter.parent.iterdir()) == [_file(workspace)]
+
+
 def _other_archive() -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, digest=np.array("another"), place=np.zeros(3))

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from ..core.atomic import write_bytes_atomic
+from ..core.atomic import remove_litter, write_bytes_atomic
 from ..core.errors import ImageError
 from ..data.frames import frames_digest, load_frames, scene
 from ..data.locate import data_roots, locate_game
@@ -47,6 +47,7 @@ def load_or_learn(
         kept = _learn(paths, told)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomic(file, _packed(kept, digest))
+        remove_litter(file.parent, file.name)  # of one that was killed here
     return kept[0] if kept else None
 
 
