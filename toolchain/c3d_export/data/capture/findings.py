@@ -41,7 +41,8 @@ class Findings:
         if receiver.faults:
             return receiver.faults[-1]
         if swaps:
-            return f"it showed {swaps} frames, none behind the warm-up; lower --warmup or wait"
+            why = "within the warm-up, or of a window that changes its size"
+            return f"it showed {swaps} frames, all {why}; lower --warmup"
         if receiver.senders:
             return "it showed one frame and no more; see what it waits for"
         if cause := self.cause():

@@ -26,13 +26,21 @@ def of_session(session: int) -> list[int]:
 
 
 def _is_of(process: Path, session: int) -> bool:
+    fields = _status(process)
+    return _is_alive(fields) and int(fields[_SESSION]) == session
+
+
+def _status(process: Path) -> list[bytes]:
+    """What the kernel says of a process, from its state on; nothing where there is none."""
     try:
         text = (process / "stat").read_bytes()
     except OSError:
-        return False
-    # The name before may hold blanks and brackets.
-    fields = text[text.rindex(b")") + 2 :].split()
-    return int(fields[_SESSION]) == session and fields[0] not in (b"Z", b"X")
+        return []
+    return text.rpartition(b")")[2].split()  # the name before may hold blanks and brackets
+
+
+def _is_alive(fields: list[bytes]) -> bool:
+    return bool(fields) and fields[0] not in (b"Z", b"X")
 
 
 def end(session: int, others: Iterable[int], grace: float = GRACE) -> None:
@@ -42,7 +50,8 @@ def end(session: int, others: Iterable[int], grace: float = GRACE) -> None:
     deadline = time.monotonic() + grace
     while rest and time.monotonic() < deadline:
         time.sleep(0.05)
-        rest = {pid for pid in rest if _lives(pid)} | set(of_session(session))
+        alive = {pid for pid in rest if _is_alive(_status(_PROC / str(pid)))}
+        rest = alive | set(of_session(session))
     _signal(rest, signal.SIGKILL)
 
 
@@ -50,14 +59,6 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(OSError):
             os.kill(pid, number)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        text = (_PROC / str(pid) / "stat").read_bytes()
-    except OSError:
-        return False
-    return text[text.rindex(b")") + 2 : text.rindex(b")") + 3] not in (b"Z", b"X")
 
 
 def libraries(pid: int) -> frozenset[str]:
@@ -70,9 +71,9 @@ def libraries(pid: int) -> frozenset[str]:
 
 
 def kind_of(program: Path) -> str:
-    """ "32-bit", "static", "privileged" (set-uid) or "" for what takes a preloaded library.
+    """Why a program takes no preloaded library: "32-bit", "static" or "privileged" (set-uid).
 
-    Also "" for what is no ELF file: scripts run something else.
+    Nothing for one that takes it, and for what is no ELF file: scripts run something else.
     """
     try:
         with program.open("rb") as file:

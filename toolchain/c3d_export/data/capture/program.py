@@ -56,6 +56,7 @@ class Program:
         self.started = time.monotonic()
         self.name = os.path.basename(command[0])
         self._log = log
+        self._code: int | None = None
         try:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
@@ -71,8 +72,13 @@ class Program:
 
     @property
     def code(self) -> int | None:
-        code = self._process.poll()
-        return 128 - code if code is not None and code < 0 else code
+        # Not reaped before `end`: as long as the kernel keeps its number, no other session has it.
+        if self._code is None:
+            how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            if found := os.waitid(os.P_PID, self._process.pid, how):
+                by_itself = found.si_code == os.CLD_EXITED
+                self._code = found.si_status if by_itself else 128 + found.si_status
+        return self._code
 
     @property
     def pids(self) -> list[int]:
@@ -85,7 +91,9 @@ class Program:
         self._process.wait()
 
     def last_line(self) -> str:
-        """What it printed last."""
+        """What it printed last; nothing where that went to a device."""
+        if not self._log.is_file():
+            return ""
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - LAST_BYTES))
             text = file.read().decode(errors="replace")

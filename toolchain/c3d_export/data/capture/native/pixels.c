@@ -273,14 +273,17 @@ bool c3d_read_pixels(const c3d_surface *surface, uint32_t width, uint32_t height
     return true;
 }
 
-bool c3d_drop_drawing(const c3d_surface *surface, bool drop)
+bool c3d_drop_drawing(const c3d_surface *surface, bool drop, bool ours)
 {
     functions gl;
     context here;
     void (*enable)(unsigned) = (void (*)(unsigned))surface->find("glEnable");
     void (*disable)(unsigned) = (void (*)(unsigned))surface->find("glDisable");
+    unsigned char (*is_enabled)(unsigned) =
+        (unsigned char (*)(unsigned))surface->find("glIsEnabled");
     if (!find_functions(surface, &gl) || !look_at_context(&gl, &here) || here.version < 30 ||
-        enable == NULL || disable == NULL) {
+        enable == NULL || disable == NULL || is_enabled == NULL ||
+        (!ours && is_enabled(GL_RASTERIZER_DISCARD))) {
         return false;
     }
     (drop ? enable : disable)(GL_RASTERIZER_DISCARD);

@@ -99,8 +99,11 @@ bool c3d_pacing_draws(const c3d_pacing *pacing);
  */
 bool c3d_read_pixels(const c3d_surface *surface, uint32_t width, uint32_t height, uint8_t *out);
 
-/* Has OpenGL drop everything that is drawn, or draw again. True where it does now. */
-bool c3d_drop_drawing(const c3d_surface *surface, bool drop);
+/*
+ * Has OpenGL drop everything that is drawn, or draw again. `ours`: it drops already, by us; where
+ * it does by the program, it is left alone. True where it drops now, by us.
+ */
+bool c3d_drop_drawing(const c3d_surface *surface, bool drop, bool ours);
 
 /* Connects where this process has not tried yet; false where there is nobody to send to. */
 bool c3d_channel_open(c3d_orders *orders);

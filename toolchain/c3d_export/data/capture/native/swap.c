@@ -106,7 +106,8 @@ static void draw_or_drop(const c3d_surface *surface)
     if (state.dropping_in != NULL && state.dropping_in != context) {
         return; /* a second context: it draws as it likes */
     }
-    state.dropping_in = c3d_drop_drawing(surface, drop) ? context : NULL;
+    bool ours = state.dropping_in != NULL;
+    state.dropping_in = c3d_drop_drawing(surface, drop, ours) ? context : NULL;
 }
 
 void c3d_before_swap(const c3d_surface *surface)
