@@ -28,12 +28,20 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("-o", "--out", "folder", type=PATH, required=True, help="Folder of the frames.")
 @click.option("--scene", metavar="NAME", help="Begins the files' names; the program's without one.")
-@click.option("--count", type=click.IntRange(1, 1_000_000), default=50, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 1_000_000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Frames to take; then the program is ended.",
+)
 @click.option(
     "--fps",
     type=click.FloatRange(0, 1000, min_open=True),
     default=1.0,
     show_default=True,
+    metavar="F",
     help="Frames a second that are looked at.",
 )
 @click.option(
@@ -50,7 +58,13 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
     metavar="SECONDS",
     help="Take nothing for so long after the first frame.",
 )
-@click.option("--warmup-frames", type=click.IntRange(0, 1_000_000_000), default=0, metavar="N")
+@click.option(
+    "--warmup-frames",
+    type=click.IntRange(0, 1_000_000_000),
+    default=0,
+    metavar="N",
+    help="Take none of the first N frames.",
+)
 @click.option(
     "--min-change",
     type=click.FloatRange(0, 255),
@@ -59,7 +73,9 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
     metavar="LEVELS",
     help="Drop frames that differ less from the last kept one, in mean grey levels.",
 )
-@click.option("--format", "suffix", type=click.Choice(["webp", "png"]), default="webp")
+@click.option(
+    "--format", "suffix", type=click.Choice(["webp", "png"]), default="webp", show_default=True
+)
 @click.option(
     "--skip-drawing",
     is_flag=True,

@@ -189,7 +189,7 @@ class _Run:
     def _let_run(self, watch: Watch) -> None:
         """Takes no more frames, and waits for the program."""
         self._close_sources()
-        while self.program is not None and self.program.code is None:
+        while self.program is not None and (self.program.code is None or self.program.pids):
             if time.monotonic() - self.started > self.options.timeout:
                 return
             watch(self.status())
