@@ -25,7 +25,7 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
 
 
 @click.command()
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @click.option("-o", "--out", "folder", type=PATH, required=True, help="Folder of the frames.")
 @click.option("--scene", metavar="NAME", help="Begins the files' names; the program's without one.")
 @click.option(
