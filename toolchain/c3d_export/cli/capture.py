@@ -18,7 +18,7 @@ from .settings import PATH, shared
 
 if TYPE_CHECKING:
     from ..data.capture.options import Options
-    from ..data.capture.session import Status, Summary
+    from ..data.capture.summary import Status, Summary
 
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")

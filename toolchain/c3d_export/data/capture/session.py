@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
-import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from c3d_export.core.atomic import disk_errors
 from c3d_export.core.errors import NothingCapturedError
-from c3d_export.core.folders import temporary_folder
 from c3d_export.data.capture.findings import PRELOADED, Findings
-from c3d_export.data.capture.headless import headless_display
 from c3d_export.data.capture.keeper import Keeper
-from c3d_export.data.capture.options import NEW_DISPLAY, Options
+from c3d_export.data.capture.options import Options
 from c3d_export.data.capture.program import (
     Program,
     check_preloads,
@@ -31,53 +22,11 @@ from c3d_export.data.capture.program import (
 )
 from c3d_export.data.capture.receiver import Receiver
 from c3d_export.data.capture.screen import Screen
+from c3d_export.data.capture.summary import Status, Summary, Watch
+from c3d_export.data.capture.surroundings import display, interruptible, scratch_folder
 
 _LOOK_EACH: Final = 0.1
 _FINDINGS_EACH: Final = 0.5
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a capture is. Laws: `fps` is the program's own, 0 where it is not known."""
-
-    kept: int
-    duplicates: int
-    bytes: int
-    fps: float
-    phase: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a capture did.
-
-    Laws: `files` are whole, in the order of time; `received` = kept + duplicates + those that came
-    after the last wanted one; `ended` is one of "count", "timeout", "program", "display", "error";
-    `program_exit` is the program's own exit code, None where we ended it or there is none, and
-    `program_said` the last line that it printed;
-    `faults` has a line for each sender that was cut off.
-    """
-
-    files: tuple[Path, ...]
-    received: int
-    duplicates: int
-    bytes: int
-    sizes: tuple[tuple[tuple[int, int], int], ...]
-    seconds: float
-    program_frames: int
-    program_fps: float
-    ended: str
-    program_exit: int | None
-    program_said: str
-    faults: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """The program's where it ended by itself, else 0."""
-        return self.program_exit or 0
-
-
-Watch = Callable[[Status], None]
 
 
 def capture(options: Options, env: Mapping[str, str], watch: Watch) -> Summary:
@@ -95,7 +44,7 @@ def capture(options: Options, env: Mapping[str, str], watch: Watch) -> Summary:
         check_preloads(program)
     keeper = Keeper(options.target)
     try:
-        with _signals(), _scratch() as scratch, _display(options, env) as shown:
+        with interruptible(), scratch_folder() as scratch, display(options.place, env) as shown:
             run = _Run(options, keeper, scratch)
             try:
                 run.start(shown)
@@ -261,46 +210,3 @@ class _Run:
             when = f"{name} ended after {self.seconds:.1f} s with exit code {self.code}"
             return f"{when}, before it showed a frame{said}; {advice}"
         return f"no frame of {name}: {self.findings.why_nothing(self.receiver)}"
-
-
-@contextlib.contextmanager
-def _display(options: Options, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """The environment of the program: its display is the one asked for."""
-    place = options.place
-    if place.grab not in ("", NEW_DISPLAY):
-        yield {**env, "DISPLAY": place.grab}
-    elif place.headless or place.grab or not (env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")):
-        with headless_display(place.size, env) as shown:
-            yield shown
-    else:
-        yield env
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for socket, library and log. A program that runs as somebody else gets in, but
-    cannot list it."""
-    place = Path(tempfile.gettempdir())
-    name = f"c3d-capture-{os.getuid()}"
-    with disk_errors(place), temporary_folder(name, place) as folder:
-        folder.chmod(0o711)
-        yield folder
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP interrupt as Ctrl-C does, so that the program is ended, too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

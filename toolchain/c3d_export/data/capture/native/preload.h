@@ -9,6 +9,7 @@
  *     glx.c egl.c  the calls that we stand in front of, and the size of what is drawn on
  *     swap.c       what happens at a swap: one frame at a time
  *     pacing.c     which frames are taken
+ *     gl.c         what the current context of OpenGL is and has
  *     pixels.c     reads a frame, and leaves the state of OpenGL as it was
  *     channel.c    the connection to the process that captures
  *
@@ -41,10 +42,10 @@ enum c3d_hook {
 /* The real function of a hook, or NULL where no library with it is loaded. */
 c3d_function c3d_real(enum c3d_hook hook);
 
-/* The hook for this name, after `real` was kept; `real` itself where there is none or it is NULL. */
+/* The hook for this name, and `real` is kept; `real` itself where there is none or it is NULL. */
 c3d_function c3d_hooked(const char *name, c3d_function real);
 
-/* A function of any loaded library, first by the scope of the program, then in the library named. */
+/* A function that is loaded: in the scope of the program, or else in the library named. */
 c3d_function c3d_find(const char *name, const char *library);
 
 /* What a frame is drawn on: a window of GLX or EGL. */
