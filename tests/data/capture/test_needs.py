@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from c3d_export.data.capture import screen
 from c3d_export.data.capture.headless import headless_display
 from c3d_export.data.capture.options import Options, Pace, Place, Target
 from c3d_export.data.capture.program import check_preloads, find_program, preload_library
+from c3d_export.data.capture.surroundings import scratch_folder
 
 
 def test_a_display_of_its_own_has_the_size_asked_for(env: dict[str, str]) -> None:
@@ -34,6 +36,17 @@ def test_a_display_of_its_own_has_the_size_asked_for(env: dict[str, str]) -> Non
         assert "320x200 pixels" in said.stdout
     gone = subprocess.run(["xdpyinfo"], env=shown, capture_output=True, text=True, check=False)
     assert gone.returncode != 0
+
+
+def test_the_folder_of_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch_folder() as folder:
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o777 == 0o711
+    assert not folder.exists()
+    monkeypatch.setattr(tempfile, "tempdir", "/a b")
+    with pytest.raises(OptionError, match="no blank"), scratch_folder():
+        pass
 
 
 def test_no_xvfb_says_what_to_install(tmp_path: Path) -> None:

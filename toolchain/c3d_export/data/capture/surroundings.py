@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from c3d_export.core.atomic import disk_errors
+from c3d_export.core.errors import OptionError
 from c3d_export.core.folders import temporary_folder
 from c3d_export.data.capture.headless import headless_display
 from c3d_export.data.capture.options import NEW_DISPLAY, Place
@@ -32,11 +33,16 @@ def display(place: Place, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder for socket, library and log. A program that runs as somebody else gets in, but
-    cannot list it."""
+    cannot list it. Raises OptionError, DiskError."""
     place = Path(tempfile.gettempdir())
-    name = f"c3d-capture-{os.getuid()}"
-    with disk_errors(place), temporary_folder(name, place) as folder:
-        folder.chmod(0o711)
+    if any(sign in str(place) for sign in " :"):
+        message = f"LD_PRELOAD takes no blank and no colon, as in {place}; set TMPDIR"
+        raise OptionError(f"{message} to another folder")
+    with contextlib.ExitStack() as stack:
+        with disk_errors(place):
+            name = f"c3d-capture-{os.getuid()}"
+            folder = stack.enter_context(temporary_folder(name, place))
+            folder.chmod(0o711)
         yield folder
 
 
