@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from c3d_export.core.errors import NothingCapturedError
+from c3d_export.core.errors import NothingCapturedError, OptionError
 from c3d_export.data.capture.options import Place
 
 from .conftest import HERE, Capture, Compile
@@ -190,6 +190,18 @@ def test_lookups_of_other_symbols_go_where_they_went(
 def test_a_program_that_never_draws(run_capture: Capture) -> None:
     with pytest.raises(NothingCapturedError, match="no frame of sleep: it never loaded OpenGL"):
         run_capture("sleep", 60, timeout=1.5)
+
+
+@pytest.mark.parametrize(("flag", "kind"), [("-static", "static"), ("-m32", "32-bit")])
+def test_one_behind_a_script_that_loads_no_library(
+    flag: str, kind: str, compile_c: Compile, run_capture: Capture
+) -> None:
+    """Of the program itself the file says so before it runs: see test_needs.py."""
+    program = compile_c(HERE / "waiting_program.c", flag, name=kind, may_fail=True)
+    with pytest.raises(NothingCapturedError, match=f"no frame of sh: it is a {kind} program"):
+        run_capture("sh", "-c", f"{program}; true", timeout=1.5)
+    with pytest.raises(OptionError, match="loads no library"):
+        run_capture(program)
 
 
 def test_one_that_is_never_past_its_warm_up(gl_program: Path, run_capture: Capture) -> None:
