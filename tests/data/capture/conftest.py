@@ -43,7 +43,11 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Compile:
     folder = tmp_path_factory.mktemp("programs")
 
     def compile_(
-        source: Path, *flags: str, name: str = "", needs: tuple[str, ...] = (), may_fail: bool = False
+        source: Path,
+        *flags: str,
+        name: str = "",
+        needs: tuple[str, ...] = (),
+        may_fail: bool = False,
     ) -> Path:
         compiler = shutil.which("gcc") or shutil.which("cc")
         if compiler is None:
