@@ -65,6 +65,7 @@ class Receiver:
         self._keeper = keeper
         self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._connections: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._listener.bind(str(path))
@@ -85,9 +86,9 @@ class Receiver:
     def close(self) -> None:
         """Cuts every program off; what has come whole is kept."""
         self._closed.set()
-        for sender in self.active:
+        for connection in tuple(self._connections):
             with contextlib.suppress(OSError):
-                sender.connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -105,9 +106,10 @@ class Receiver:
                 continue
             except OSError:
                 return
-            if len(self.active) >= MAX_PROGRAMS:
+            if len(self._connections) >= MAX_PROGRAMS or self._closed.is_set():
                 connection.close()
                 continue
+            self._connections.add(connection)
             self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
@@ -124,6 +126,7 @@ class Receiver:
                 pass  # the program has ended; it may have been in the middle of a frame
             finally:
                 sender.open = False
+                self._connections.discard(connection)
 
     def _greet(self, sender: Sender) -> None:
         """It counts as a sender before it knows: it may send all it has and end at once."""
