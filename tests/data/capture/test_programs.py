@@ -174,6 +174,20 @@ def test_sdl_loaded_by_the_program_itself(
     assert [index_of(frame) for frame in done.frames] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("libraries", [["-lGL"], ["-lOpenGL", "-lGLX"]], ids=["GL", "OpenGL"])
+def test_a_plugin_that_alone_has_opengl(
+    libraries: list[str], compile_c: Compile, gl_program: Path, run_capture: Capture
+) -> None:
+    """What a program opens for itself is in no scope that others look in."""
+    flags = ["-shared", "-fPIC", "-Dmain=plugin_main", *libraries, "-lEGL", "-lX11"]
+    name = f"plugin{len(libraries)}.so"
+    plugin = compile_c(HERE / "gl_program.c", *flags, name=name, may_fail=True)
+    loader = compile_c(HERE / "plugin_loader.c", "-ldl")
+    done = run_capture(loader, plugin, "glx")
+    assert done.summary.program_exit == 0, done.summary.program_said
+    assert [index_of(frame) for frame in done.frames] == [1, 2, 3, 4]
+
+
 def test_lookups_of_other_symbols_go_where_they_went(
     compile_c: Compile, run_capture: Capture
 ) -> None:

@@ -110,6 +110,9 @@ c3d_function c3d_real(enum c3d_hook hook)
     c3d_function real = atomic_load(&reals[hook]);
     if (real == NULL) {
         real = c3d_find(hooks[hook].name, hooks[hook].library);
+        if (real == NULL && hook <= C3D_GLX_FIND_ARB) { /* some link with it alone */
+            real = c3d_find(hooks[hook].name, "libGLX.so.0");
+        }
         if (real != NULL) {
             c3d_hooked(hooks[hook].name, real);
         }
