@@ -226,12 +226,83 @@ class Ship(Stage):
         open_codec(bundle, threads=1)
 
 
+class Import(Stage):
+    """`data import` of scenes, a BMP and near-duplicates into a workspace that has a frame."""
+
+    SCENES: Final = (("a", 5), ("b", 4), ("c", 3), ("d", 3), ("e", 1))
+
+    def prepare(self, work: Path, old: Path, new: Path) -> None:
+        (work / "in").mkdir()
+        for number, (scene, count) in enumerate(self.SCENES):
+            for index in range(count):
+                self.frame(work / "in" / f"{scene}_{index}.png", 40 * number + 8 * index)
+        self.frame(work / "in" / "a_8.png", 1)  # nearly a_0
+        self.frame(work / "in" / "b_8.bmp", 200)
+        first = work / "data" / "train" / f"{GAME}-48p"
+        first.mkdir(parents=True)
+        self.frame(first / "z_0.png", 220)
+
+    def frame(self, path: Path, value: int) -> None:
+        """A picture of 64x48 pixels; a difference of 8 makes another frame of it."""
+        import numpy as np
+        from PIL import Image
+
+        row, column = np.mgrid[0:48, 0:64].astype(np.uint8)
+        shade = (row ^ column) // 4 + np.uint8(value)
+        Image.fromarray(np.stack([shade, shade, column], -1)).save(path)
+
+    def args(self, work: Path) -> list[str]:
+        return ["data", "import", str(work / "in"), "--game", GAME, "--workspace", str(work)]
+
+    def check(self, work: Path) -> None:
+        """Every frame in the splits is whole and there once, and the source is as it was."""
+        from c3d_export.data.facts import Facts
+        from c3d_export.data.frames import SPLITS
+        from c3d_export.runtime.images import list_images
+
+        source = {Facts.of_file(path.read_bytes()).pixels for path in (work / "in").iterdir()}
+        if len(source) != sum(count for _, count in self.SCENES) + 2:
+            raise BrokenError("the source has other frames than before")
+        places = [work / "data" / split / f"{GAME}-48p" for split in SPLITS]
+        paths = [path for place in places if place.is_dir() for path in list_images(place)]
+        pixels = [Facts.of_file(path.read_bytes()).pixels for path in paths]
+        if len(set(pixels)) < len(pixels) or len({path.name for path in paths}) < len(paths):
+            raise BrokenError("a frame is in two splits")
+        self.check_frames(source, pixels)
+
+    def check_frames(self, source: set[str], pixels: list[str]) -> None:
+        if len(set(pixels) - source) != 1:
+            raise BrokenError("the frame that was there before is gone, or one is of nowhere")
+
+
+class Split(Import):
+    """`data split` of those frames, with other fractions than they were imported with."""
+
+    def prepare(self, work: Path, old: Path, new: Path) -> None:
+        from c3d_export.data.importer import import_folder
+
+        super().prepare(work, old, new)
+        import_folder(work / "in", work / "data", GAME)
+
+    def args(self, work: Path) -> list[str]:
+        options = ["--test", "a,b", "--fractions", "0.5,0.5,0"]
+        return ["data", "split", "--game", GAME, *options, "--workspace", str(work)]
+
+    def check_frames(self, source: set[str], pixels: list[str]) -> None:
+        if len(pixels) != sum(count for _, count in self.SCENES) + 2:
+            raise BrokenError("frames are lost")
+
+
+GAME: Final = "crash"
+DATA: Final = ("c3d_export.cli.main", "c3d_export.data.importer", "c3d_export.data.resplit")
 SHIP: Final = "c3d_export.deploy.ship.deliver"
 _SHIPPING: Final = Path(__file__).parents[2] / "toolchain/c3d_export/deploy/ship"
 STAGES: Final[dict[str, Any]] = {
     "install": Install(),
     "rollback": Rollback(),
     "prune-old": Prune(),
+    "data-import": Import(DATA),
+    "data-split": Split(DATA),
     "export": Export(TORCH),
     "bundle": Bundle((*IMPORTS, *TORCH)),
     **({"ship": Ship((*IMPORTS, SHIP))} if _SHIPPING.is_dir() else {}),

@@ -73,7 +73,16 @@ CODING = (
     "prune-old",
     "doctor",
 )
-MAKING = ("train", "prune", "finetune", "export", "bundle", "data import", "data inspect")
+MAKING = (
+    "train",
+    "prune",
+    "finetune",
+    "export",
+    "bundle",
+    "data import",
+    "data split",
+    "data inspect",
+)
 
 
 @pytest.mark.parametrize("command", [*CODING, *MAKING])
@@ -150,7 +159,7 @@ def test_whatever_happens_is_one_line(
     code: int,
     said: str,
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise raised
 
     monkeypatch.setattr("c3d_export.data.inspect.inspect_folder", fail)

@@ -23,7 +23,13 @@ def shim(harness: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("stage", "least", "every", "kills"),
-    [("install", 100, 16, 4), ("prune-old", 50, 20, 2), ("rollback", 5, 2, 1)],
+    [
+        ("install", 100, 16, 4),
+        ("prune-old", 50, 20, 2),
+        ("rollback", 5, 2, 1),
+        ("data-import", 50, 10, 3),
+        ("data-split", 25, 8, 2),
+    ],
 )
 def test_killed_commands(
     harness: ModuleType, shim: Path, tmp_path: Path, stage: str, least: int, every: int, kills: int

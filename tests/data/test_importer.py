@@ -11,7 +11,7 @@ import pytest
 
 from c3d_export.core.errors import DiskError, ImageError, MissingInputError, OptionError
 from c3d_export.data.frames import find_game, games
-from c3d_export.data.importer import import_folder
+from c3d_export.data.importer import ImportOptions, import_folder
 
 MakeFrame = Callable[..., Path]
 
@@ -25,7 +25,8 @@ def source(tmp_path: Path, make_frame: MakeFrame) -> Path:
 
 
 def _tree(root: Path) -> dict[str, bytes]:
-    files = [path for path in root.rglob("*") if path.is_file()]
+    """The frames, and litter among them; not the index."""
+    files = [p for p in root.rglob("*") if p.is_file() and p.parents[1].name != "index"]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
@@ -101,7 +102,7 @@ def test_a_name_that_is_taken_by_another_content_is_not_overwritten(
 ) -> None:
     import_folder(source, tmp_path / "data", "imhotep")
     before = _tree(tmp_path / "data")
-    changed = make_frame(tmp_path / "other" / "b_1.png", 99)
+    changed = make_frame(tmp_path / "other" / "b_1.png", 20)
     result = import_folder(tmp_path / "other", tmp_path / "data", "imhotep")
     assert result.skipped == ((changed, "validation has another b_1.png; rename it"),)
     assert _tree(tmp_path / "data") == before
@@ -160,10 +161,10 @@ def test_wrong_arguments_are_refused_before_anything_is_read(tmp_path: Path) -> 
     with pytest.raises(OptionError, match="game name"):
         import_folder(tmp_path / "missing", tmp_path, "../x")
     with pytest.raises(OptionError, match="sum to 1"):
-        import_folder(tmp_path / "missing", tmp_path, "x", (1.0, 1.0, 1.0))
+        import_folder(tmp_path / "missing", tmp_path, "x", ImportOptions((1.0, 1.0, 1.0)))
 
 
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path, source: Path) -> None:
     (tmp_path / "data").touch()
-    with pytest.raises(DiskError, match="choose another --workspace"):
+    with pytest.raises(DiskError, match="or another --workspace"):
         import_folder(source, tmp_path / "data", "imhotep")

@@ -29,11 +29,18 @@ def print_json(value: object) -> None:
 def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return _plain(value)
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {_plain(str(key)): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def _plain(text: str) -> str:
+    """Names of files may hold bytes that are no UTF-8; they appear as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def note(text: str) -> None:
@@ -47,7 +54,7 @@ def print_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[obje
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    lines = [[str(cell) for cell in row] for row in rows]
+    lines = [[_plain(str(cell)) for cell in row] for row in rows]
     for index, header in enumerate(headers):
         numeric = all(_is_number(line[index]) for line in lines)
         table.add_column(header, justify="right" if index and numeric else "left")

@@ -55,7 +55,7 @@ def write_bytes_atomic(
             except BaseException:
                 _discard(temporary)
                 raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 def make_folders(path: str | os.PathLike[str]) -> None:
@@ -68,7 +68,7 @@ def make_folders(path: str | os.PathLike[str]) -> None:
         lacking = [p for p in (folder, *folder.parents) if not p.is_dir()]
         for missing in reversed(lacking):
             missing.mkdir(exist_ok=True)
-            _sync_folder(missing.parent)
+            sync_folder(missing.parent)
 
 
 def remove_file(path: str | os.PathLike[str]) -> None:
@@ -76,7 +76,7 @@ def remove_file(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     with disk_errors(target):
         target.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 def remove_litter(folder: str | os.PathLike[str], name: str = "") -> list[Path]:
@@ -130,7 +130,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         except BaseException:
             _discard(temporary)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 @contextlib.contextmanager
@@ -198,7 +198,8 @@ def _sync_file(temporary: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flushes what names a folder has. Raises OSError."""
     if os.name == "nt":  # Windows cannot open a folder, and orders the rename itself
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -82,6 +82,9 @@ MAX_JSON_BYTES: Final = 4 * MIB
 # Nesting of a JSON document: ours need 6; Python's own parser would recurse until it raises.
 MAX_JSON_DEPTH: Final = 32
 
+# The splits of one game's frames: 60 bytes each, a million of them.
+MAX_FRAME_INDEX_BYTES: Final = 64 * MIB
+
 # One file that lists the hosts of a fleet, and its lines: some thousands of addresses.
 MAX_FLEET_BYTES: Final = MIB
 MAX_FLEET_TARGETS: Final = 4096

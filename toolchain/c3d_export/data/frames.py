@@ -20,6 +20,10 @@ from c3d_export.runtime.images import Frame, list_images, read_image
 
 SPLITS: Final = ("train", "validation", "test")
 
+# Beside the splits: what index.py keeps of each game, and the plan of a split under way.
+INDEX: Final = "index"
+SPLIT_PLAN: Final = "split.json"
+
 _FOLDER = re.compile(r"(?P<game>.+)-(?P<height>[1-9][0-9]{0,4})p")
 _FRAME_NUMBER = re.compile(r"[-_. ]?[0-9]+$")
 
@@ -30,11 +34,16 @@ def find_game(data_root: str | os.PathLike[str], game: str, split: str) -> list[
     """The frames of one game and split, of every height, sorted by folder and name.
 
     Raises OptionError for an unknown split, and MissingDataError, in one line with the command
-    that mends it, where there are none.
+    that mends it, where there are none, or where some are not in the split yet that they go to.
     """
     root = Path(data_root)
     if split not in SPLITS:
         raise OptionError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if (root / INDEX / game / SPLIT_PLAN).exists():
+        raise MissingDataError(
+            f"the frames of {game} are being split, or that was cut short;"
+            f" run `c3d-export data split --game {game}` again, as it was"
+        )
     folders = [folder for name, _, folder in game_folders(root / split) if name == game]
     paths = [path for folder in folders for path in list_images(folder)]
     if not paths:

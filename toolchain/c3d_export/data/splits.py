@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,10 @@ class Assignment:
 
 
 def assign(
-    frames: Sequence[Path], fractions: Fractions, existing: Mapping[str, Mapping[str, int]]
+    frames: Sequence[Path],
+    fractions: Fractions,
+    existing: Mapping[str, Mapping[str, int]],
+    scene_of: Callable[[Path], str] = scene,
 ) -> Assignment:
     """Distributes frames over train, validation and test, scene by scene, always the same way.
 
@@ -34,7 +37,7 @@ def assign(
     fewer scenes than such splits, the largest is cut in contiguous runs.
     """
     check_fractions(fractions)
-    groups = _groups(frames)
+    groups = group_scenes(frames, scene_of)
     known = {name: split for split in SPLITS for name in existing.get(split, {})}
     wanted = {s: f for s, f in zip(SPLITS, fractions, strict=True) if f > 0}
     if not known and groups and len(groups) < len(wanted):
@@ -54,11 +57,13 @@ def check_fractions(fractions: Fractions) -> None:
         raise OptionError(f"fractions {fractions} must be three from 0 that sum to 1")
 
 
-def _groups(frames: Sequence[Path]) -> dict[str, list[Path]]:
+def group_scenes(
+    frames: Sequence[Path], scene_of: Callable[[Path], str] = scene
+) -> dict[str, list[Path]]:
     """The frames of each scene in order of name, the largest scene first."""
     groups: dict[str, list[Path]] = {}
     for path in sorted(frames, key=lambda path: (len(path.stem), path.name)):
-        groups.setdefault(scene(path), []).append(path)
+        groups.setdefault(scene_of(path), []).append(path)
     return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
 
 

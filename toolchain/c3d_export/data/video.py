@@ -1,0 +1,173 @@
+"""Frames of a video file, by PyAV where it is installed, else by the command ffmpeg.
+
+Nearly every video has lost pixels: to its codec, and to 4:2:0 before that. Only a lossless codec
+that holds RGB gives the frames that a game drew.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+
+from c3d_export.core.errors import ImageError, LibraryMissingError
+from c3d_export.core.limits import size_fault
+from c3d_export.runtime.images import Frame
+
+_LOSSLESS: Final = frozenset(
+    [
+        "ffv1",
+        "huffyuv",
+        "ffvhuff",
+        "utvideo",
+        "magicyuv",
+        "png",
+        "bmp",
+        "qtrle",
+        "rawvideo",
+        "zmbv",
+        "flashsv",
+    ]
+)
+_RGB: Final = frozenset(["rgb24", "bgr24", "gbrp", "rgb0", "bgr0", "0rgb", "0bgr"])
+
+
+@dataclass
+class Video:
+    """The frames of a file, one after the other.
+
+    `lossy` names the coding that lost pixels, empty for none, and `fault` says why the file ended
+    early; both are there after the first and after the last frame.
+    """
+
+    path: Path
+    every: int = 1
+    lossy: str = field(default="", init=False)
+    fault: str = field(default="", init=False)
+
+    def frames(self) -> Iterator[tuple[int, Frame]]:
+        """Number (from 0) and pixels, uint8 (height, width, 3), of every `every`-th frame.
+
+        A damaged file gives what comes before the damage. Raises ImageError where there is no
+        frame or it is beyond the limits of size, LibraryMissingError without PyAV and ffmpeg.
+        """
+        count = 0
+        for number, frame in self._decoder()():
+            count += 1
+            yield number, frame
+        if not count:
+            raise ImageError(f"no frame can be decoded: {self.fault or 'it has no pictures'}")
+
+    def _decoder(self) -> Any:
+        try:
+            self._av = importlib.import_module("av")
+        except ModuleNotFoundError:
+            return self._by_command
+        return self._by_pyav
+
+    def _by_pyav(self) -> Iterator[tuple[int, Frame]]:
+        av, number, end = self._av, -1, 0.0
+        try:
+            with av.open(str(self.path)) as container:
+                if not container.streams.video:
+                    raise ImageError("it has no video stream")
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                self._take(stream.codec_context.name, stream.codec_context.pix_fmt or "")
+                _check_size(stream.width, stream.height)
+                for number, frame in enumerate(container.decode(stream)):
+                    if frame.is_corrupt:
+                        raise ImageError(f"frame {number} is damaged")
+                    end = frame.time or 0.0
+                    if number % self.every == 0:
+                        yield number, frame.to_ndarray(format="rgb24")
+                self.fault = _missing_end(container, stream, number + 1, end)
+        except av.error.FFmpegError as error:
+            self.fault = f"{error.strerror} after {number + 1} frames"
+        except ImageError as error:
+            self.fault = str(error)
+
+    def _by_command(self) -> Iterator[tuple[int, Frame]]:
+        """The frames as PPM on a pipe, each with its size."""
+        choose = f"select=not(mod(n\\,{self.every}))"
+        options = ["-map", "0:v:0", "-vf", choose, "-fps_mode", "passthrough"]
+        output = ["-f", "image2pipe", "-c:v", "ppm", "-"]
+        head = [_command(), "-nostdin", "-hide_banner"]
+        told = subprocess.run([*head, "-i", str(self.path)], capture_output=True, check=False)
+        codec = re.search(rb"Video: (\w+)[^,]*, (\w+)", told.stderr)
+        names = [part.decode() for part in codec.groups()] if codec else ["unknown", ""]
+        self._take(*names)
+        command = [*head, "-v", "error", "-i", str(self.path), *options, *output]
+        with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as process:
+                assert process.stdout is not None
+                yield from self._from_pipe(process.stdout)
+                process.stdout.close()
+            said.seek(0)
+            lines = said.read(1000).decode("utf-8", "replace").splitlines()
+            self.fault = self.fault or (lines[0] if lines else "")
+
+    def _from_pipe(self, pipe: IO[bytes]) -> Iterator[tuple[int, Frame]]:
+        try:
+            for index in itertools.count():
+                if (frame := _read_ppm(pipe)) is None:
+                    return
+                yield index * self.every, frame
+        except ImageError as error:
+            self.fault = str(error)
+
+    def _take(self, codec: str, pixels: str) -> None:
+        exact = codec in _LOSSLESS and pixels in _RGB
+        self.lossy = "" if exact else f"{codec} {pixels}".strip()
+
+
+def _missing_end(container: Any, stream: Any, count: int, end: float) -> str:
+    """What the file promised and did not have: a truncated one often ends without an error."""
+    if stream.frames and count < stream.frames:
+        return f"it ends after {count} of {stream.frames} frames"
+    seconds = (container.duration or 0) / 1e6
+    rate = float(stream.average_rate or 0)
+    if rate and seconds - end > max(1.0, 3 / rate):
+        return f"it ends after {end:.1f} of {seconds:.1f} s"
+    return ""
+
+
+def _check_size(width: int, height: int) -> None:
+    if fault := size_fault(width, height):
+        raise ImageError(f"its frames have {fault}; scale or cut them")
+
+
+def _command() -> str:
+    found = shutil.which("ffmpeg")
+    if found is None:
+        try:
+            found = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+        except (ModuleNotFoundError, RuntimeError) as error:
+            message = "a video needs PyAV or ffmpeg; run pip install 'c3d-export[baselines]'"
+            raise LibraryMissingError(message) from error
+    return str(found)
+
+
+def _read_ppm(pipe: IO[bytes]) -> Frame | None:
+    """The next frame of a stream of PPM images; None at its end."""
+    head = pipe.readline(), pipe.readline(), pipe.readline()
+    if not head[0]:
+        return None
+    size = re.fullmatch(rb"(\d{1,5}) (\d{1,5})\n", head[1])
+    if head[0] != b"P6\n" or not size or head[2] != b"255\n":
+        raise ImageError("ffmpeg answered something else than a picture")
+    width, height = int(size[1]), int(size[2])
+    _check_size(width, height)
+    data = pipe.read(width * height * 3)
+    if len(data) < width * height * 3:
+        raise ImageError("it ends within a frame")
+    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
