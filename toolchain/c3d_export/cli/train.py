@@ -11,7 +11,7 @@ from .gathering import gather_frames
 from .lookup import find_network, has_network, load_network, model_name, published_file
 from .output import note
 from .overlay import as_coded, whole_option
-from .published_options import Published, is_published, train_options, tune_options
+from .published_options import Published, is_published, refuse_out, train_options, tune_options
 from .schedule import Schedule, schedule_options
 from .settings import find_workspace, model_option, shared
 from .train_job import Job
@@ -43,6 +43,7 @@ def train(
     source: str | None,
     whole_frames: bool,
     task: str,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -60,6 +61,7 @@ def train(
     published = Published(**{name: options.pop(name) for name in Published.__annotations__})
     if task == "sr":
         published.check_absent()
+        refuse_out(out)
         require_torch()
         chosen = _games(find_workspace(), game, games)
         train_sr(chosen, gather_frames, SrOptions.of({**options, "source": source}), as_json)
@@ -72,10 +74,11 @@ def train(
     schedule.check()
     if is_published(size):
         chosen = _games(find_workspace(), game, games)
-        request = Request(size, tuple(chosen), source, published, schedule)
+        request = Request(size, tuple(chosen), source, out, published, schedule)
         train_published(request, gather_frames, as_json)
         return
     published.check_absent()
+    refuse_out(out)
     workspace, spec = find_workspace(), service.spec_of_size(size)
     chosen = _games(workspace, game, games)
     name = model_name(chosen[0] if len(chosen) == 1 else None, size)
@@ -133,8 +136,7 @@ def finetune(
         tune_published(size, game, out, published, schedule, gather_frames, as_json)
         return
     published.check_absent()
-    if out is not None:
-        raise OptionError("-o: only for published models; others are named after game and size")
+    refuse_out(out)
     name = model_name(game, size)
     frames = as_coded(workspace, gather_frames(workspace, [game]), whole_frames)
     if source is not None:
