@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from c3d_export.cli.host_facts import cpu_features
+from c3d_export.data.cropstore import CropStore
 from c3d_export.data.locate import data_roots
 from c3d_export.data.workspace import Workspace
 from c3d_export.deploy.latency import Bench
@@ -156,9 +157,9 @@ def main() -> None:
     options = parser.parse_args()
     workspace = Workspace.find(os.environ, options.workspace)
     network = load_saved(workspace.model(options.model)).network
-    roots = data_roots(workspace)
-    train = gather(roots, [options.game]).pools
-    pools = gather(roots, [options.game], "validation").pools
+    store, roots = CropStore(workspace.decoded), data_roots(workspace)
+    train = gather(store, roots, [options.game]).pools
+    pools = gather(store, roots, [options.game], "validation").pools
     planner = Planner(network, importance_of(network, train))
     if options.ms is None:
         compare_opinions(network, planner, pools)

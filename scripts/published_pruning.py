@@ -22,6 +22,7 @@ import torch
 
 from c3d_export.cli.lookup import load_published
 from c3d_export.cli.published_options import Published, rate_of
+from c3d_export.data.cropstore import CropStore
 from c3d_export.data.locate import data_roots
 from c3d_export.data.workspace import Workspace
 from c3d_export.models.families import Network, family_of
@@ -87,9 +88,9 @@ def main() -> None:
     workspace = Workspace.find(os.environ, None)
     saved = load_published(workspace, options.model)
     _, objective = rate_of(saved, Published(quality=options.quality))
-    roots = data_roots(workspace)
+    store, roots = CropStore(workspace.decoded), data_roots(workspace)
     training, validation = (
-        gather(roots, [options.game], split).pools for split in ("train", "validation")
+        gather(store, roots, [options.game], split).pools for split in ("train", "validation")
     )
     network = saved.network
     planner = Planner(network, taylor_importance(network, training, objective, Sampling()))

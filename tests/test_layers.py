@@ -1,7 +1,7 @@
 """The layers of the package: an import points to the same layer or to a lower one.
 
     core < runtime < data, models, overlay, train, prune, quantize
-        < deploy, evaluate, report, superres < cli
+        < deploy, evaluate, report, superres, sweep < cli
 
 The imports are read from the sources, wherever they stand: in functions, in branches and behind
 TYPE_CHECKING too. What importing really loads is looked at in processes of their own.
@@ -27,7 +27,7 @@ CLI_AT_ONCE: Final = frozenset({"click", "rich"})
 
 RUNTIME: Final = frozenset({"numpy", "onnxruntime", "PIL"})
 TRAINING: Final = RUNTIME | {"torch", "torch_pruning", "safetensors"}
-CLI: Final = TRAINING | {"onnx", "bjontegaard"} | CLI_AT_ONCE
+CLI: Final = TRAINING | {"onnx", "bjontegaard", "tensorboardX"} | CLI_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ LAYERS: Final = {
     "data": Layer(2, TRAINING | {"av", "imageio_ffmpeg"}),
     "models": Layer(2, TRAINING),
     "overlay": Layer(2, TRAINING),
-    "train": Layer(2, TRAINING | {"pytorch_msssim"}),
+    "train": Layer(2, TRAINING | {"pytorch_msssim", "tensorboardX"}),
     "prune": Layer(2, TRAINING),
     "quantize": Layer(2, TRAINING),
     "deploy": Layer(3, TRAINING | {"onnx", "cryptography"}),
@@ -54,6 +54,7 @@ LAYERS: Final = {
         3, TRAINING | {"bjontegaard", "av", "imagecodecs", "imageio_ffmpeg", "distributed"}
     ),
     "report": Layer(3, RUNTIME),
+    "sweep": Layer(3, frozenset({"submitit", "distributed"})),
     "superres": Layer(3, TRAINING | {"onnx"}),
     "cli": Layer(4, CLI),
     # `c3d_export` itself hands out the runtime's API, and `python -m c3d_export` is the command.

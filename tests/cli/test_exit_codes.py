@@ -77,6 +77,8 @@ MAKING = (
     "train",
     "prune",
     "finetune",
+    "sweep",
+    "runs",
     "export",
     "bundle",
     "data import",

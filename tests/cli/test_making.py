@@ -211,6 +211,30 @@ def test_a_stopped_run_is_resumed(run: Run, toy: Path, monkeypatch: pytest.Monke
     assert load_saved(toy / "models" / "toy-xsmall").state["steps"] == 2
 
 
+def test_damaged_frames_end_a_command_in_one_line(
+    run: Run, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoded one with exit code 5; one of the workspace is left out."""
+    bad = toy / "data" / "train" / "toy-96p" / "a_000.png"
+    bad.write_bytes(b"no picture")
+    command = ("train", *TOY, *SHORT, "--steps", "1", "--force")
+    done = run(*command)
+    assert done.exit_code == 0
+    assert f"skipped {bad}: cannot read the image: it is no PNG" in done.stderr
+    bad.unlink()
+    for decoded in (toy / "decoded").glob("*.rgb"):
+        data = decoded.read_bytes()
+        decoded.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    done = run(*command)
+    assert done.exit_code == 5
+    assert "is damaged" in line_of(done.stderr)
+    shutil.rmtree(toy / "decoded")
+    monkeypatch.setattr("c3d_export.cli.gathering._MUCH", 1)
+    done = run(*command)
+    assert done.exit_code == 0
+    assert f"0.0 GB more in {toy / 'decoded'}; 69 GB stay, those used last" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

@@ -14,9 +14,9 @@ import torch
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from c3d_export.cli.gathering import gather_frames
 from c3d_export.cli.main import main
 from c3d_export.cli.overlay import as_coded
-from c3d_export.cli.train import _gather
 from c3d_export.data.workspace import Workspace
 from c3d_export.deploy import matrix
 from c3d_export.models.klt import initialize_from_frames
@@ -175,7 +175,7 @@ def test_a_bundle_with_an_overlay_validates(
 def test_a_game_is_trained_without_its_overlay(played: Path) -> None:
     """A generic network sees whole frames."""
     workspace = Workspace(played)
-    whole = _gather(workspace, ["toy"])
+    whole = gather_frames(workspace, ["toy"])
     left = as_coded(workspace, whole, False)
     assert left.to_json() == {**whole.to_json(), "lifted": True}
     assert all(map(_is_panel, whole.pools[0].frames))

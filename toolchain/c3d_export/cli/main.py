@@ -30,9 +30,11 @@ from .overlay import overlay
 from .packaging import package
 from .prune import prune
 from .report import report
+from .runs import runs
 from .settings import Settings, verbose_option, workspace_option
 from .ship import ship
 from .specialise import specialise
+from .sweep import sweep
 from .train import finetune, train
 from .validate import validate
 
@@ -102,6 +104,8 @@ for _command in (
     train,
     prune,
     finetune,
+    sweep,
+    runs,
     overlay,
     export,
     bundle,

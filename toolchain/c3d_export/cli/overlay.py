@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .gathering import frame_store
 from .output import note, print_json, progress
 from .settings import PATH, find_workspace, shared
 
@@ -86,9 +87,15 @@ def as_coded(workspace: Workspace, frames: TrainingFrames, whole: bool) -> Train
     """
     if whole or len(frames.pools) > 1:
         return frames
+    from ..data.cropstore_frames import StoredFrames
+
     (pool,) = frames.pools
     overlay = find_overlay(workspace, pool.game)
     if overlay is None:
         return frames
-    rest = [overlay.lift(frame) for frame in pool.frames]
+    assert isinstance(pool.frames, StoredFrames)
+    with progress("frames without it", len(pool.frames)) as advance:
+        rest = frame_store(workspace).derive(
+            pool.frames, f"lift {overlay.digest}", overlay.lift, lambda done, _: advance(done, "")
+        )
     return replace(frames, pools=[replace(pool, frames=rest)], lifted=True)

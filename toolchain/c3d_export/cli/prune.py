@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import OptionError
+from .gathering import gather_frames
 from .lookup import find_network, model_name, published_file
 from .output import note, progress
 from .overlay import as_coded, whole_option
@@ -72,14 +73,12 @@ def prune(
     from ..data.locate import data_roots, locate_game
 
     only = chosen[0] if len(chosen) == 1 else None
-    name, roots = model_name(only, goal.to or size), data_roots(workspace)
+    name = model_name(only, goal.to or size)
     # First what is quick to look at: loading torch takes seconds.
     for each in chosen:
-        locate_game(roots, each, "train")
+        locate_game(data_roots(workspace), each, "train")
     origin, source = find_network(workspace, size, only)
-    from ..train.service import gather
-
-    frames = as_coded(workspace, gather(roots, chosen), whole_frames)
+    frames = as_coded(workspace, gather_frames(workspace, chosen), whole_frames)
     if not (only_plan or force):
         _refuse_twice(origin, source, size, only)
     note(f"from {origin}, {sum(len(pool.frames) for pool in frames.pools)} frames")

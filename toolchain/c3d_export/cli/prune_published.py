@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..core.errors import OptionError
+from .gathering import gather_frames
 from .lookup import load_published
 from .output import note, print_json, print_table, progress
 from .prune_goal import Goal
@@ -64,13 +65,12 @@ class Cut:
 def prune_published(cut: Cut, only_plan: bool, force: bool, as_json: bool) -> None:
     """Plans, cuts, saves, and shows what was cut."""
     from ..data.locate import data_roots, locate_game
-    from ..train.service import MODEL_FILE, gather
+    from ..train.service import MODEL_FILE
 
     _refuse_own_options()
     workspace = find_workspace()
-    roots = data_roots(workspace)
     for game in cut.games:
-        locate_game(roots, game, "train")
+        locate_game(data_roots(workspace), game, "train")
     source = load_published(workspace, cut.name)
     quality, objective = rate_of(source, cut.rate)
     target = workspace.model(cut.result) / MODEL_FILE
@@ -78,7 +78,7 @@ def prune_published(cut: Cut, only_plan: bool, force: bool, as_json: bool) -> No
         _refuse_twice(cut, source)
         if target.exists():
             raise OptionError(f"{target} exists; add --force to replace it, or choose another -o")
-    frames = gather(roots, list(cut.games))
+    frames = gather_frames(workspace, cut.games)
     note(f"from {cut.name}, {sum(len(pool.frames) for pool in frames.pools)} frames")
     planner = _planner(source, frames, objective, cut.seed)
     planned = cut.goal.plan_published(planner)

@@ -53,6 +53,12 @@ out_option: Final = click.option(
 )
 
 
+def refuse_out(out: str | None) -> None:
+    """Raises OptionError where a name is given to what has one by its game and size."""
+    if out is not None:
+        raise OptionError("-o: only for published models; others are named after game and size")
+
+
 @dataclass(frozen=True)
 class Published:
     """The options of these networks; None or False where they are not given."""
@@ -130,8 +136,8 @@ def rate_of(saved: Saved, options: Published) -> tuple[int | None, Objective]:
 
 
 def train_options(function: F) -> F:
-    """Adds the options of `Published`."""
-    return _with(function, (_QUALITY, _DISTORTION, _BASE, _PLAN, _WITHOUT_Z1, _WIDTHS))
+    """Adds the options of `Published`, and the name of the result."""
+    return _with(function, (_QUALITY, _DISTORTION, _BASE, _PLAN, _WITHOUT_Z1, _WIDTHS, out_option))
 
 
 def tune_options(function: F) -> F:

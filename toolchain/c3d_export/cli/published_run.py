@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,10 +13,12 @@ from ..core import jsonio
 from ..core.atomic import write_bytes_atomic
 from ..core.errors import CheckpointError, OptionError
 from .output import duration, note, print_json, progress
+from .run_log import open_log
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..models.families import Network
+    from ..train.logs import RunLog
     from ..train.service import TrainingFrames
     from ..train.staged import StagedConfig, StagedTrainer, Step
     from .schedule import Schedule
@@ -52,11 +55,13 @@ class Run:
 
     def run(self, frames: TrainingFrames, as_json: bool) -> None:
         """Trains, saves, and says so. The frames are whole: these networks get no overlay."""
-        trainer = self._trainer(frames)
         begin = time.monotonic()
-        steps = _train(trainer, self.checkpoint)
-        self._save(trainer, frames)
-        self.checkpoint.unlink(missing_ok=True)
+        with open_log(self.checkpoint.parent, self.name, frames.pools) as log:
+            trainer = self._trainer(frames)
+            log.begin(trainer.done, trainer.config.steps)
+            steps = _train(trainer, self.checkpoint, log)
+            self._save(trainer, frames)
+            self.checkpoint.unlink(missing_ok=True)
         _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
 
     def _trainer(self, frames: TrainingFrames) -> StagedTrainer:
@@ -113,15 +118,20 @@ def _check_frames(notes: Path, frames: TrainingFrames) -> None:
         )
 
 
-def _train(trainer: StagedTrainer, path: Path) -> list[Step]:
+def _train(trainer: StagedTrainer, path: Path, log: RunLog) -> list[Step]:
     """The last hundred steps, for the figures at the end."""
+    from ..train.logs import StepMeans, report_every
+
     steps: list[Step] = []
-    with progress("training", trainer.config.steps) as advance:
+    total = trainer.config.steps
+    means = StepMeans(log, total, report_every(total))
+    with progress("training", total) as advance:
 
         def report(step: Step) -> None:
             steps[:] = [*steps[-99:], step]
             text = f"stage {step.stage}  {step.bpp:.3f} bpp  error {step.error:.4g}"
             advance(step.number, text)
+            means.add(step.number, **_figures(trainer, step))
 
         try:
             trainer.run(path, report)
@@ -130,6 +140,17 @@ def _train(trainer: StagedTrainer, path: Path) -> list[Step]:
             note(f"stopped at step {trainer.done}; continue with the same line and --resume")
             raise
     return steps
+
+
+def _figures(trainer: StagedTrainer, step: Step) -> dict[str, float]:
+    """For the log: PSNR in dB, or MS-SSIM where that is what the step minimised."""
+    config = trainer.config
+    share = (step.number - 1) / config.steps
+    quality = {"ms_ssim": 1 - step.error}
+    if config.recipe.objective(share).distortion == "mse":
+        quality = {"psnr": 10 * math.log10(255**2 / max(step.error, 1e-9))}
+    rate = config.plan.rate(share)
+    return {"loss": step.loss, "bpp": step.bpp, **quality, "learning_rate": rate}
 
 
 def _tell(path: Path, name: str, steps: list[Step], seconds: float, as_json: bool) -> None:

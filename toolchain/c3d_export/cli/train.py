@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import MissingDataError, OptionError
+from .gathering import gather_frames
 from .lookup import find_network, has_network, load_network, model_name, published_file
 from .output import note
 from .overlay import as_coded, whole_option
-from .published_options import Published, is_published, train_options, tune_options
+from .published_options import Published, is_published, refuse_out, train_options, tune_options
 from .schedule import Schedule, schedule_options
 from .settings import find_workspace, model_option, shared
 from .train_job import Job
@@ -20,7 +21,6 @@ from .train_sr_options import SR_ONLY, SrOptions, check_task, task_options
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
-    from ..train.service import TrainingFrames
 
 _TRAIN_STEPS = 20_000
 _TUNE_STEPS = 2_000
@@ -43,6 +43,7 @@ def train(
     source: str | None,
     whole_frames: bool,
     task: str,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -60,9 +61,10 @@ def train(
     published = Published(**{name: options.pop(name) for name in Published.__annotations__})
     if task == "sr":
         published.check_absent()
+        refuse_out(out)
         require_torch()
         chosen = _games(find_workspace(), game, games)
-        train_sr(chosen, _gather, SrOptions.of({**options, "source": source}), as_json)
+        train_sr(chosen, gather_frames, SrOptions.of({**options, "source": source}), as_json)
         return
     from ..train import service
 
@@ -72,10 +74,11 @@ def train(
     schedule.check()
     if is_published(size):
         chosen = _games(find_workspace(), game, games)
-        request = Request(size, tuple(chosen), source, published, schedule)
-        train_published(request, _gather, as_json)
+        request = Request(size, tuple(chosen), source, out, published, schedule)
+        train_published(request, gather_frames, as_json)
         return
     published.check_absent()
+    refuse_out(out)
     workspace, spec = find_workspace(), service.spec_of_size(size)
     chosen = _games(workspace, game, games)
     name = model_name(chosen[0] if len(chosen) == 1 else None, size)
@@ -84,7 +87,7 @@ def train(
             f"{workspace.model(name)} is trained already; add --force to replace it, or tune it"
             " with `c3d-export finetune`"
         )
-    frames = as_coded(workspace, _gather(workspace, chosen), whole_frames)
+    frames = as_coded(workspace, gather_frames(workspace, chosen), whole_frames)
     whole = " --whole-frames" if whole_frames else ""
     command = f"c3d-export train --model {size} --games {','.join(chosen)}{whole}"
     if source is None:
@@ -130,13 +133,12 @@ def finetune(
     if published_file(workspace, size) is not None:
         if source is not None:
             raise OptionError(f"--from: not for published models; give --model {source} alone")
-        tune_published(size, game, out, published, schedule, _gather, as_json)
+        tune_published(size, game, out, published, schedule, gather_frames, as_json)
         return
     published.check_absent()
-    if out is not None:
-        raise OptionError("-o: only for published models; others are named after game and size")
+    refuse_out(out)
     name = model_name(game, size)
-    frames = as_coded(workspace, _gather(workspace, [game]), whole_frames)
+    frames = as_coded(workspace, gather_frames(workspace, [game]), whole_frames)
     if source is not None:
         origin, start = source, load_network(workspace, source)
     else:
@@ -165,13 +167,3 @@ def _games(workspace: Workspace, game: str | None, games: str | None) -> list[st
             " `c3d-export data import FOLDER --game NAME`"
         )
     return chosen
-
-
-def _gather(workspace: Workspace, games: list[str]) -> TrainingFrames:
-    from ..data.locate import data_roots
-    from ..train.service import gather
-
-    frames = gather(data_roots(workspace), games)
-    for path, reason in frames.skipped:
-        note(f"skipped {path}: {reason}")
-    return frames

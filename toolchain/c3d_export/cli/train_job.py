@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from .lookup import load_network
 from .output import duration, note, print_json, progress
+from .run_log import open_log
 from .schedule import Schedule, configs
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
+    from ..train.logs import RunLog
     from ..train.loop import Progress, TrainConfig, Trainer
     from ..train.service import SavedModel, TrainingFrames
     from ..train.teacher import Teacher
@@ -33,18 +35,24 @@ class Job:
     ) -> None:
         from ..train import service
 
+        with open_log(self.folder, self.name, frames.pools) as log:
+            trainer = self._trainer(workspace, start, frames)
+            log.begin(trainer.step, trainer.config.steps)
+            network = self._finish(trainer, log)
+            tuned = service.SavedModel(network, self._state(trainer, start, frames))
+            path = service.save(workspace.model(self.name), tuned)
+            (self.folder / service.CHECKPOINT_FILE).unlink(missing_ok=True)
+        _tell(path, self.name, trainer, as_json)
+
+    def _trainer(self, workspace: Workspace, start: SavedModel, frames: TrainingFrames) -> Trainer:
+        from ..train import service
+
         teacher = _teacher(workspace, self.schedule.teacher, start)
         if self.schedule.resume:
-            trainer = service.resume_run(self.folder, frames, teacher)
-        else:
-            config = self._config(start, frames, teacher)
-            network = start.network
-            force = self.schedule.force
-            trainer = service.start_run(self.folder, network, config, frames, force, teacher)
-        tuned = service.SavedModel(self._finish(trainer), self._state(trainer, start, frames))
-        path = service.save(workspace.model(self.name), tuned)
-        (self.folder / service.CHECKPOINT_FILE).unlink(missing_ok=True)
-        _tell(path, self.name, trainer, as_json)
+            return service.resume_run(self.folder, frames, teacher)
+        config = self._config(start, frames, teacher)
+        force = self.schedule.force
+        return service.start_run(self.folder, start.network, config, frames, force, teacher)
 
     def _config(
         self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None
@@ -63,13 +71,15 @@ class Job:
             note(f"{s.minutes:g} minutes are {steps} steps")
         return make(steps)
 
-    def _finish(self, trainer: Trainer) -> Any:
+    def _finish(self, trainer: Trainer, log: RunLog) -> Any:
         from ..train import service
 
         with progress("training", trainer.config.steps) as advance:
 
             def report(p: Progress) -> None:
                 advance(p.step, _stats(p))
+                rate = trainer.learning_rate()
+                log.add(p.step, loss=p.loss, bpp=p.bpp, psnr=p.psnr, learning_rate=rate)
 
             try:
                 return service.finish(trainer, report)

@@ -27,18 +27,21 @@ _TUNE_STEPS: Final = 2_000
 
 @dataclass(frozen=True)
 class Request:
-    """What to train: a size, games, a model of the workspace to go on from, all options."""
+    """What to train: a size, games, a model of the workspace to go on from, the name of the
+    result (or None), all options."""
 
     size: str
     games: tuple[str, ...]
     source: str | None
+    out: str | None
     published: Published
     schedule: Schedule
 
 
 def train_published(request: Request, gather: Gather, as_json: bool) -> None:
     """A network of published widths, fresh or from one of the workspace: a model named
-    `<game>-<size>-q<quality>`; the game is `generic` where there are several."""
+    `<game>-<size>-q<quality>` where no other name is asked for; the game is `generic` where there
+    are several."""
     from ..models.families import family_of_spec
     from ..train.service import lineage
 
@@ -60,7 +63,7 @@ def train_published(request: Request, gather: Gather, as_json: bool) -> None:
     line = f"train --model {request.size} --games {','.join(request.games)}{origin}"
     run = Run(
         workspace,
-        model_name(game, f"{spec.name}-q{published.quality}"),
+        request.out or model_name(game, f"{spec.name}-q{published.quality}"),
         request.schedule,
         config,
         lambda: family.build(spec, request.schedule.seed) if start is None else start.network,

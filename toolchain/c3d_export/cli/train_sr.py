@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import LibraryMissingError, MissingDataError, MissingModelError, OptionError
 from .lookup import GENERIC, bundle_path, has_network
 from .output import duration, note, print_json, progress
+from .run_log import open_log
 from .settings import find_workspace
 from .train_sr_options import SrOptions
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from ..superres.network import Rcan
     from ..superres.pairs import Pair, Source
     from ..superres.training import SrConfig, SrProgress, SrTrainer
+    from ..train.logs import RunLog
     from ..train.service import TrainingFrames
 
-Gather = Callable[["Workspace", list[str]], "TrainingFrames"]
+Gather = Callable[..., "TrainingFrames"]
 
 _STEPS = 10_000
 _VALIDATION_FRAMES = 12
+_MOST_FRAMES = 1500
+"""Their low resolutions are held in memory: 1 GB for each rate point, of 720p by a factor of 2."""
 _LICENCE = "that of the data of its games"
 
 
@@ -39,7 +43,7 @@ def train_sr(games: Sequence[str], gather: Gather, options: SrOptions, as_json: 
     if has_network(workspace, name) and not (options.force or options.resume):
         raise OptionError(f"{workspace.model(name)} is trained already; add --force to replace it")
     source = _source(workspace, options)
-    frames = gather(workspace, list(games))
+    frames = gather(workspace, list(games), most=_MOST_FRAMES)
     command = f"c3d-export train --task sr --games {','.join(games)}"
     run = _Run(workspace, name, command, options, source, frames)
     _tell(*run.train(_pairs(frames, source), _validation(workspace, games, source)), as_json)
@@ -130,17 +134,19 @@ class _Run:
         from ..train.service import CHECKPOINT_FILE, MODEL_FILE, make_folder
 
         checkpoint = self.workspace.runs / self.name / CHECKPOINT_FILE
-        trainer = self._trainer(pairs, checkpoint)
-        network = self._finish(trainer)
-        state = self._state(trainer)
-        low = (validation or pairs[0])[0].lows[0]
-        data = export_rcan(self.name, network, licence=_LICENCE, training=state, low=low)
-        for folder in (self.workspace.model(self.name), self.workspace.bundles):
-            make_folder(folder)
-        save_rcan(self.workspace.model(self.name) / MODEL_FILE, network, state)
-        path = self.workspace.bundles / f"{self.name}{SUFFIX}"
-        write_bytes_atomic(path, data)
-        checkpoint.unlink(missing_ok=True)
+        with open_log(checkpoint.parent, self.name, self.frames.pools) as log:
+            trainer = self._trainer(pairs, checkpoint)
+            log.begin(trainer.step, trainer.config.steps)
+            network = self._finish(trainer, log)
+            state = self._state(trainer)
+            low = (validation or pairs[0])[0].lows[0]
+            data = export_rcan(self.name, network, licence=_LICENCE, training=state, low=low)
+            for folder in (self.workspace.model(self.name), self.workspace.bundles):
+                make_folder(folder)
+            save_rcan(self.workspace.model(self.name) / MODEL_FILE, network, state)
+            path = self.workspace.bundles / f"{self.name}{SUFFIX}"
+            write_bytes_atomic(path, data)
+            checkpoint.unlink(missing_ok=True)
         return path, trainer.step, measure_gain(data, validation)
 
     def _trainer(self, pairs: list[list[Pair]], path: Path) -> SrTrainer:
@@ -211,13 +217,13 @@ class _Run:
             "qualities": list(self.source.qualities),
         }
 
-    def _finish(self, trainer: SrTrainer) -> Rcan:
+    def _finish(self, trainer: SrTrainer, log: RunLog) -> Rcan:
         with progress("training", trainer.config.steps) as advance:
 
             def report(p: SrProgress) -> None:
-                left = duration(p.seconds_left)
-                speed = f"{p.steps_per_second:.2f} steps/s  {left} left"
+                speed = f"{p.steps_per_second:.2f} steps/s  {duration(p.seconds_left)} left"
                 advance(p.step, f"L1 {p.loss:.3f}  {speed}")
+                log.add(p.step, loss=p.loss, learning_rate=trainer.learning_rate())
 
             try:
                 return trainer.run(report)

@@ -50,6 +50,10 @@ class OptionError(UsageError):
     """An option or argument has a value that is not allowed."""
 
 
+class TableError(UsageError):
+    """A table of a sweep says something that cannot be."""
+
+
 class FrameShapeError(UsageError):
     """A frame is not uint8 (height, width, 3) within the limits of size."""
 
@@ -112,6 +116,10 @@ class LibraryMissingError(HostError):
 
 class WorkerError(HostError):
     """A process that shares the work died, or would not compute the same numbers."""
+
+
+class BusyError(HostError):
+    """Another process is at the same work; it must end first."""
 
 
 class DiskError(HostError):
@@ -242,6 +250,14 @@ class CaptureProtocolError(CorruptError):
 
 class CheckpointError(CorruptError):
     """A training checkpoint is damaged or belongs to another network."""
+
+
+class SweepStateError(CorruptError):
+    """What a sweep noted of its tasks is damaged or of another format."""
+
+
+class DecodedFrameError(CorruptError):
+    """A decoded frame that training keeps on disk is not the one that was written."""
 
 
 class RemoteAnswerError(CorruptError):

@@ -89,6 +89,13 @@ MAX_FRAME_INDEX_BYTES: Final = 64 * MIB
 MAX_FLEET_BYTES: Final = MIB
 MAX_FLEET_TARGETS: Final = 4096
 
+# One table of a sweep, and the tasks that it stands for: three axes of a dozen values each.
+MAX_SWEEP_TABLE_BYTES: Final = MIB
+MAX_SWEEP_TASKS: Final = 2000
+
+# What a sweep notes of its tasks: some KiB each.
+MAX_SWEEP_STATE_BYTES: Final = 64 * MIB
+
 # One manifest of an OCI registry: what registries themselves take (OCI distribution 1.1).
 MAX_OCI_MANIFEST_BYTES: Final = 4 * MIB
 

@@ -102,9 +102,14 @@ def frames_digest(paths: Iterable[Path]) -> str:
     A name is that of the file and its folder, so that the digest survives a move of the root;
     the order of `paths` does not matter. Raises MissingInputError for a file that is not there.
     """
+    return digest_of((path, sha256_file(path)) for path in paths)
+
+
+def digest_of(files: Iterable[tuple[Path, str]]) -> str:
+    """`frames_digest` of files whose own SHA-256, in hexadecimal, are known."""
     digest = hashlib.sha256()
     # Quoting keeps a line feed inside a name apart from the one that ends an entry.
-    entries = [(f"{path.parent.name}/{path.name}", sha256_file(path)) for path in paths]
+    entries = [(f"{path.parent.name}/{path.name}", contents) for path, contents in files]
     for name, contents in sorted(entries):
         digest.update(f"{contents} {name!a}\n".encode())
     return digest.hexdigest()

@@ -5,6 +5,7 @@
     runs/                                             logs and checkpoints of trainings
     overlays/                                         what games draw over their pictures
     bundles/                                          exported codecs
+    decoded/                                          frames as pixels, made again when removed
 
 Nothing is created before something is written.
 """
@@ -68,6 +69,11 @@ class Workspace:
     def overlays(self) -> Path:
         """The folder of what games draw over their pictures."""
         return self.root / "overlays"
+
+    @property
+    def decoded(self) -> Path:
+        """The folder of frames as pixels, which trainings map (`data/cropstore.py`)."""
+        return self.root / "decoded"
 
     def model(self, name: str) -> Path:
         """The folder of one model. Raises OptionError for a name that is no plain name."""

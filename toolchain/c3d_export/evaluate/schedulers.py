@@ -8,10 +8,7 @@ the workers, so those of a cluster need them under the same paths.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -20,11 +17,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from c3d_export.core.errors import LibraryMissingError, OptionError, WorkerError
+from c3d_export.core.processes import cores, end_with_parent
 from c3d_export.evaluate.meter import Job, Meter, MeterOptions
 from c3d_export.evaluate.plan import Entry, PlanSpec
 from c3d_export.evaluate.rows import Row
 from c3d_export.evaluate.runner import Execute, in_process
-from c3d_export.evaluate.versions import cores, library_versions
+from c3d_export.evaluate.versions import library_versions
 
 SERIAL: Final = "serial"
 PROCESSES: Final = "processes"
@@ -80,7 +78,7 @@ def _in_processes(jobs: Sequence[Job], blob: bytes, workers: int) -> Iterator[tu
     # Not forked: threads of ONNX Runtime would be missing in the child.
     context = multiprocessing.get_context("spawn")
     count = max(1, min(workers, len(jobs)))
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent)
     try:
         futures: dict[Future[list[Row]], int] = {
             pool.submit(_work, blob, job): index for index, job in enumerate(jobs)
@@ -94,22 +92,6 @@ def _in_processes(jobs: Sequence[Job], blob: bytes, workers: int) -> Iterator[tu
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Has this worker end when its parent was killed; it would else wait for jobs for ever.
-
-    An interrupt of the terminal reaches all processes, and is the parent's to handle.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_dask(jobs: Sequence[Job], blob: bytes, scheduler: Scheduler) -> Iterator[tuple[int, Row]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import platform
 from functools import cache
 from importlib import metadata
@@ -12,6 +11,7 @@ from typing import Final
 from PIL import features
 
 from c3d_export import __version__
+from c3d_export.core.processes import cores
 from c3d_export.evaluate import vmaf
 
 _DISTRIBUTIONS: Final = ("numpy", "pillow", "imagecodecs", "av", "bjontegaard")
@@ -43,12 +43,6 @@ def environment() -> dict[str, str | int]:
         "processor": _processor(),
         "cores": cores(),
     }
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    count = getattr(os, "sched_getaffinity", None)
-    return len(count(0)) if count else os.cpu_count() or 1
 
 
 def _processor() -> str:

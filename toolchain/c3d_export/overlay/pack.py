@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from c3d_export import _arith
 
+from ..core.digest import sha256_bytes
 from ..quantize.tables import COUNT_RADIUS, TableBank
 from ..runtime.overlay import PIXELS, TILE, Overlay
 
@@ -24,6 +25,8 @@ TILE_BYTES: Final = 42
 FIXED_BYTES: Final = 3200
 """Of a bundle for an overlay, however small: names, hashes and heads of seven arrays take 2,800,
 and the coder some hundred more than the bits of its tables."""
+LIFTER: Final = 1
+"""To be raised when the same overlay leaves other frames."""
 WORST, BEST = 60.0, 5.0
 """Mean squared errors that are taken for the same picture at the first and the last rate point:
 what a codec makes there of the rest of the picture, or less."""
@@ -71,6 +74,13 @@ class LearntOverlay:
     def lift(self, frame: Bytes) -> Bytes:
         """A frame (H, W, 3) uint8 as an encoder codes it at the first rate point."""
         return self._shown.take(np.ascontiguousarray(frame), 0)[0].copy()
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells overlays apart that leave other frames: all that `lift` depends on."""
+        parts = (np.array(self.size, "<u4"), self.place, self.group, self.pixels)
+        data = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+        return f"{LIFTER} {sha256_bytes(data)}"
 
     def within(self, limit: int, bank: TableBank) -> LearntOverlay | None:
         """The groups that save most for their bytes in a bundle, as many as `limit` has room for.

@@ -20,6 +20,7 @@ from ..core.errors import CheckpointError
 from ..core.heap import keep_freed_memory
 from ..models.network import Codec, Output, quality_lambdas
 from ..models.picture import squared_error
+from .ahead import Ahead
 from .balance import Balance
 from .centering import fold_centers, input_means, recenter, unfold_gains
 from .checkpoint import (
@@ -29,7 +30,7 @@ from .checkpoint import (
     restore_model,
     save_checkpoint,
 )
-from .crops import Crops, Pool, sample_crops
+from .crops import Crops, Cut, Pool, cut_crops
 from .decay import DECAYS
 from .optimizer import MuonAdam, laid_out, layer_factors, make_optimizer, set_learning_rate
 from .ranges import fill_ranges
@@ -109,7 +110,8 @@ class Trainer:
         if teacher is not None:
             teacher.network.to(config.device)
         self.config, self.pools, self.path = config, pools, path
-        unfold_gains(self.model, self._crops(0).pixels)
+        self._ahead = Ahead(self._cut)
+        unfold_gains(self.model, self._cut(0).on(config.device).pixels)
         self.factors = layer_factors(model)
         self.optimizer = self._make_optimizer()
         self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
@@ -120,10 +122,12 @@ class Trainer:
         self.step = 0
         self.history: list[dict[str, float]] = []
 
-    def _crops(self, step: int) -> Crops:
+    def _cut(self, step: int) -> Cut:
         c = self.config
-        crops = sample_crops(self.pools, c.batch, c.crop, c.seed, step)
-        return Crops(*(t.to(c.device) for t in crops))
+        return cut_crops(self.pools, c.batch, c.crop, c.seed, step)
+
+    def _crops(self, step: int) -> Crops:
+        return self._ahead.take(step).on(self.config.device)
 
     def _make_optimizer(self) -> MuonAdam:
         dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32

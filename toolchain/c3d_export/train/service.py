@@ -19,8 +19,8 @@ import torch
 from ..core import jsonio
 from ..core.atomic import write_bytes_atomic
 from ..core.errors import CheckpointError, DiskError, ImageError, OptionError
-from ..core.limits import MIB
-from ..data.frames import Skipped, frames_digest, load_frames
+from ..data.cropstore import CropStore, Told
+from ..data.frames import Skipped, digest_of
 from ..data.locate import locate_game
 from ..models.klt import initialize_from_frames
 from ..models.network import Codec, build_network
@@ -30,8 +30,9 @@ from .crops import Pool
 from .loop import Report, TrainConfig, Trainer
 from .teacher import Teacher
 
-# Frames are held in memory as pixels: 1,500 of 720p fill it. More games share it evenly.
-MAX_FRAME_BYTES: Final = 4096 * MIB
+# Each frame is mapped by itself, for a moment also without its overlay, and Linux gives a process
+# 65,530 mappings. Games share them evenly.
+MAX_FRAMES: Final = 30_000
 
 # A KLT of 16x16 blocks is settled by some dozens of frames; more only take time.
 MAX_KLT_FRAMES: Final = 64
@@ -44,15 +45,17 @@ _RUN_FILE: Final = "run.json"
 
 @dataclass(frozen=True)
 class TrainingFrames:
-    """Frames in memory, one pool per game.
+    """Frames in a store, one pool per game.
 
     digest: of all files that were read. lifted: the overlay of the game is taken out of them.
+    written: bytes of those that were not in the store before.
     """
 
     pools: list[Pool]
     digest: str
     skipped: tuple[Skipped, ...]
     lifted: bool = False
+    written: int = 0
 
     def to_json(self) -> dict[str, Any]:
         counts = {pool.game: len(pool.frames) for pool in self.pools}
@@ -74,28 +77,31 @@ def spec_of_size(size: str) -> CodecSpec:
     return SIZES[size]
 
 
-def gather(roots: Sequence[Path], games: Sequence[str], split: str = "train") -> TrainingFrames:
-    """The frames of these games, as many as fit in memory, evenly spread over each game.
+def gather(
+    store: CropStore,
+    roots: Sequence[Path],
+    games: Sequence[str],
+    split: str = "train",
+    *,
+    most: int = MAX_FRAMES,
+    told: Told | None = None,
+) -> TrainingFrames:
+    """The frames of these games in the store, at most so many, evenly spread over each game.
 
-    Raises MissingDataError where a game has none, ImageError where none of them can be read.
+    Raises MissingDataError where a game has none, ImageError where none of them can be read, and
+    what `CropStore.fill` raises.
     """
-    pools, used, skipped = [], [], []
-    for game in games:
-        paths = locate_game(roots, game, split)
-        paths = evenly(paths, _affordable(paths, MAX_FRAME_BYTES // len(games)))
-        frames, bad = load_frames(paths)
-        if not frames:
-            raise ImageError(f"no {split} frame of {game} can be read: {bad[0][1]}")
-        pools.append(Pool(game, frames))
-        used += paths
-        skipped += bad
-    return TrainingFrames(pools, frames_digest(used), tuple(skipped))
-
-
-def _affordable(paths: Sequence[Path], budget: int) -> int:
-    """How many frames like the first fit; frames of one game are much of a size."""
-    frames, _ = load_frames(paths[:1])
-    return max(1, budget // frames[0].nbytes) if frames else len(paths)
+    share = max(1, most // len(games))
+    found = [evenly(locate_game(roots, game, split), share) for game in games]
+    filled = store.fill([path for paths in found for path in paths], told)
+    pools = [Pool(game, filled.frames(paths)) for game, paths in zip(games, found, strict=True)]
+    reasons = dict(filled.skipped)
+    for pool, paths in zip(pools, found, strict=True):
+        if not pool.frames:
+            first = f"{paths[0]}: {reasons[paths[0]]}"
+            raise ImageError(f"no {split} frame of {pool.game} can be read: {first}")
+    digest = digest_of(filled.digests.items())
+    return TrainingFrames(pools, digest, filled.skipped, written=filled.written)
 
 
 def evenly(paths: Sequence[Path], count: int) -> list[Path]:

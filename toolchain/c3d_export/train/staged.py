@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError, DivergedError, OptionError
 from ..models.families import FAMILIES, Network, family_of
 from ..models.scaffold import Staged
+from .ahead import Ahead
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .crops import Pool, sample_batch
+from .crops import Cut, Pool, cut_crops
 from .objectives import Objective, Recipe, base_then_tune
 from .schedules import SCHEDULES, Schedule, Stage
 
@@ -108,6 +109,11 @@ class StagedTrainer:
                 f"schedule {config.schedule} is of coarse-to-fine networks; choose one of {known}"
             )
         self.optimizer = self._optimizer(self.stage)
+        self._ahead = Ahead(self._cut)
+
+    def _cut(self, step: int) -> Cut:
+        c = self.config
+        return cut_crops(self.pools, c.frames, c.side, c.seed, step)
 
     @property
     def stage(self) -> Stage:
@@ -123,7 +129,7 @@ class StagedTrainer:
         if _moved(stage) != _moved(self._of_stage):
             self.optimizer = self._optimizer(stage)
         torch.manual_seed(config.seed * 1_000_003 + self.done)
-        frame = sample_batch(self.pools, config.frames, config.side, config.seed, self.done)
+        frame = self._ahead.take(self.done).on("cpu").pixels
         self.optimizer.param_groups[0]["lr"] = config.plan.rate(self.done / config.steps)
         self.scaffold.train()
         out: Staged = self.scaffold(frame, stage)
