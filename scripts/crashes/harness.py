@@ -106,7 +106,7 @@ class Trials:
         self.tally.points, self.tally.seconds = done["calls"], done["seconds"]
         self._clean()
         self._check()
-        self.wanted = stages.listing(self.work)
+        self.wanted = self.stage.left(self.work)
 
     def random_times(self, count: int, seed: int = 0) -> None:
         """Kills at times that are spread evenly over an undisturbed run, and a little beyond."""
@@ -129,9 +129,10 @@ class Trials:
             if ended["status"] not in (0, KILLED) or ("at" in death and ended["status"] == 0):
                 raise stages.BrokenError(f"ended with {ended['status']}: {ended['said']}")
             self._check()
-            self._command(self.stage.args(self.work))
+            if args := self.stage.again(self.work):
+                self._command(args)
             self._clean()
-            if (left := stages.listing(self.work)) != self.wanted:
+            if (left := self.stage.left(self.work)) != self.wanted:
                 differing = sorted(set(left.items()) ^ set(self.wanted.items()))
                 raise stages.BrokenError(f"left otherwise than an undisturbed run: {differing[:4]}")
         except stages.BrokenError as error:

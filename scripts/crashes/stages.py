@@ -35,9 +35,17 @@ class Stage:
         """The command that is killed."""
         raise NotImplementedError
 
+    def again(self, work: Path) -> list[str]:
+        """The command that completes what was killed, [] where nothing is left to do."""
+        return self.args(work)
+
     def cleaning(self, work: Path) -> list[str]:
         """A command that clears away, [] where running again does."""
         return []
+
+    def left(self, work: Path) -> dict[str, str]:
+        """What must be as an undisturbed run leaves it."""
+        return listing(work)
 
     def check(self, work: Path) -> None:
         """Raises where neither the old nor the new version works."""
@@ -226,6 +234,74 @@ class Ship(Stage):
         open_codec(bundle, threads=1)
 
 
+class Train(Stage):
+    """`train` of some steps of a tiny network, with checkpoints between, over an old model."""
+
+    def prepare(self, work: Path, old: Path, new: Path) -> None:
+        import numpy as np
+
+        from c3d_export.runtime.images import write_image
+
+        frames = work / "data" / "train" / "crash-64p"
+        frames.mkdir(parents=True)
+        row, column = np.mgrid[0:64, 0:96].astype(np.uint8)
+        for i in range(2):
+            write_image(
+                frames / f"track_{i}.png", np.stack([row + 9 * i, column, row ^ column], -1)
+            )
+        for name in ("tiny", "crash-xsmall"):
+            self.model(work, name).parent.mkdir(parents=True)
+            self.model(work, name).write_bytes(self.untrained())
+
+    def untrained(self) -> bytes:
+        from c3d_export.models.network import build_network
+        from c3d_export.models.spec import CodecSpec, StageSpec
+        from c3d_export.train.checkpoint import model_bytes
+
+        part = StageSpec(8, (8,), 16, (16,))
+        spec = CodecSpec("tiny", 16, 8, 8, 2, part, part, 8, (8, 8, 8), 8)
+        return model_bytes(build_network(spec), {"name": "old"})
+
+    def model(self, work: Path, name: str = "crash-xsmall") -> Path:
+        return work / "models" / name / "model.safetensors"
+
+    def checkpoint(self, work: Path) -> Path:
+        return work / "runs" / "crash-xsmall" / "checkpoint.safetensors"
+
+    def args(self, work: Path) -> list[str]:
+        return [*self.line(work), "--force", "--steps", "10"]
+
+    def line(self, work: Path) -> list[str]:
+        run = ["train", "--model", "xsmall", "--game", "crash", "--from", "tiny"]
+        few = ["--batch", "2", "--crop", "64", "--save-every", "3"]
+        return [*run, *few, "--workspace", str(work)]
+
+    def left(self, work: Path) -> dict[str, str]:
+        """All but what tells times: the log of the run, and when the store was looked at."""
+        found = {Path(path): digest for path, digest in listing(work).items()}
+        return {
+            str(path): digest
+            for path, digest in found.items()
+            if not path.name.startswith(LOGS) and ".crops" not in path.parts
+        }
+
+    def again(self, work: Path) -> list[str]:
+        from c3d_export.train.checkpoint import load_checkpoint
+
+        if self.checkpoint(work).exists():
+            return [*self.line(work), "--resume"]
+        name = load_checkpoint(self.model(work)).state["name"]
+        return self.args(work) if name == "old" else []
+
+    def check(self, work: Path) -> None:
+        """Model and checkpoint, where there is one, are whole."""
+        from c3d_export.train.checkpoint import load_checkpoint, load_model
+
+        load_model(self.model(work))
+        if self.checkpoint(work).exists():
+            load_checkpoint(self.checkpoint(work))
+
+
 class Import(Stage):
     """`data import` of scenes, a BMP and near-duplicates into a workspace that has a frame."""
 
@@ -297,6 +373,8 @@ GAME: Final = "crash"
 DATA: Final = ("c3d_export.cli.main", "c3d_export.data.importer", "c3d_export.data.resplit")
 SHIP: Final = "c3d_export.deploy.ship.deliver"
 _SHIPPING: Final = Path(__file__).parents[2] / "toolchain/c3d_export/deploy/ship"
+LOGS: Final = ("log.jsonl", "status.json", "events.")
+TRAIN: Final = ("torch", "c3d_export.cli.main", "c3d_export.train.service", "c3d_export.overlay")
 STAGES: Final[dict[str, Any]] = {
     "install": Install(),
     "rollback": Rollback(),
@@ -305,5 +383,6 @@ STAGES: Final[dict[str, Any]] = {
     "data-split": Split(DATA),
     "export": Export(TORCH),
     "bundle": Bundle((*IMPORTS, *TORCH)),
+    "train": Train(TRAIN),
     **({"ship": Ship((*IMPORTS, SHIP))} if _SHIPPING.is_dir() else {}),
 }

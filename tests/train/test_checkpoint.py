@@ -46,6 +46,14 @@ def test_state_and_tensors_come_back(saved: Path) -> None:
     assert torch.equal(loaded.tensors["a"], GOOD.tensors["a"])
 
 
+def test_equal_contents_are_equal_bytes(saved: Path, tmp_path: Path) -> None:
+    """safetensors orders its metadata at random, in one of six ways here."""
+    again = tmp_path / "again.safetensors"
+    for _ in range(20):
+        save_checkpoint(again, GOOD)
+        assert again.read_bytes() == saved.read_bytes()
+
+
 def test_tensors_need_not_be_contiguous(tmp_path: Path) -> None:
     path = tmp_path / "t.safetensors"
     tensor = torch.arange(12.0).reshape(3, 4).T

@@ -54,7 +54,7 @@ def test_the_error_is_shared_between_frame_and_teacher(
     output = trainer.model(frame, QUALITY)
     output.x_hat.retain_grad()
     mse = distortion(output, frame)
-    trainer._distilled(mse, output, frame).sum().backward()
+    trainer._distilled(mse, output, frame, QUALITY).sum().backward()
     target = (1 - weight) * frame + weight * teacher.picture(frame, QUALITY)
     wanted = 2 * (output.x_hat.detach() + 128.0 - target) / frame[0].numel()
     assert output.x_hat.grad is not None

@@ -78,6 +78,33 @@ def test_resuming_reaches_the_same_bits(
     _assert_same(resumed, whole)
 
 
+def test_means_between_two_reports_survive_a_stop(
+    make_trainer: MakeTrainer, pools: list[Pool], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.safetensors"
+    whole, begun = make_trainer(), make_trainer(path, save_every=2)
+    whole.run(every=3)
+    begun.save = _die_after(begun, 4)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        begun.run(every=3)
+    resumed = Trainer.resume(path, pools)
+    assert resumed.step == 4
+    resumed.run(every=3)
+    assert [entry["step"] for entry in whole.history] == [3, 6]
+    assert resumed.history == whole.history
+
+
+def _die_after(trainer: Trainer, step: int) -> Callable[[], None]:
+    save = trainer.save
+
+    def dying() -> None:
+        save()
+        if trainer.step == step:
+            raise KeyboardInterrupt
+
+    return dying
+
+
 def test_another_seed_gives_another_network(make_trainer: MakeTrainer) -> None:
     first, second = (make_trainer(steps=2, seed=seed).run() for seed in (0, 1))
     assert not torch.equal(first.g_s.pixels.weight, second.g_s.pixels.weight)

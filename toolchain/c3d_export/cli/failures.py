@@ -17,6 +17,7 @@ from typing import Final
 import click
 
 from ..core.errors import C3DError, HostError, UsageError
+from .processes import first_of_host, rank
 from .settings import Settings
 
 INTERRUPTED: Final = 130
@@ -85,8 +86,12 @@ def _usage(error: click.ClickException) -> str:
 def _say(text: str, code: int, settings: Settings) -> int:
     if settings.verbose:
         traceback.print_exc()
+    own = rank()
+    if own and code == UsageError.exit_code and not first_of_host():
+        return code  # the first process says the same
     # Foreign messages may have several lines; an error has one.
-    click.echo(f"error: {' '.join(text.split())}", err=True)
+    who = f"process {own}: " if own else ""
+    click.echo(f"{who}error: {' '.join(text.split())}", err=True)
     return code
 
 

@@ -52,7 +52,7 @@ class Program(click.Group):
         **extra: Any,
     ) -> Any:
         """Never returns: click's own standalone mode would print several lines per error."""
-        settings = Settings()
+        settings = Settings(arguments=tuple(sys.argv[1:] if args is None else args))
         name = prog_name or "c3d-export"
 
         def call() -> object:

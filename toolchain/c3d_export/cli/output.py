@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core import jsonio
+from .processes import rank
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,12 @@ Advance = Callable[[int, str], None]
 
 
 def print_json(value: object) -> None:
-    """Prints strict JSON; numbers that JSON has not (NaN, infinities) become null."""
+    """Prints strict JSON; numbers that JSON has not (NaN, infinities) become null.
+
+    Nothing but in the first process of a training.
+    """
+    if rank():
+        return
     click.echo(jsonio.dumps(_finite(value)).decode("utf-8"), nl=False)
 
 
@@ -44,8 +50,9 @@ def _plain(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """One line for people, on stderr."""
-    click.echo(text, err=True)
+    """One line for people, on stderr; in the first process of a training alone."""
+    if not rank():
+        click.echo(text, err=True)
 
 
 def print_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -82,11 +89,12 @@ def _console(file: Any) -> Console:
 
 @contextlib.contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
-    """A bar on stderr while the block runs; nothing where stderr is no terminal.
+    """A bar on stderr while the block runs; nothing where stderr is no terminal, or in the other
+    processes of a training.
 
     Yields advance(done, text): how much of `total` is done, and what to say beside the bar.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or rank():
         yield lambda done, text: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

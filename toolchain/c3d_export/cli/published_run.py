@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core import jsonio
-from ..core.atomic import write_bytes_atomic
+from ..core.atomic import remove_file, remove_litter, write_bytes_atomic
 from ..core.errors import CheckpointError, OptionError
 from .output import duration, note, print_json, progress
 from .run_log import open_log
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..models.families import Network
     from ..train.logs import RunLog
+    from ..train.parallel import Group
     from ..train.service import TrainingFrames
     from ..train.staged import StagedConfig, StagedTrainer, Step
     from .schedule import Schedule
@@ -50,36 +51,46 @@ class Run:
 
     def check(self) -> None:
         """Raises OptionError where the model is there already."""
-        if self.target.exists() and not self.schedule.force:
+        if self.target.exists() and not (self.schedule.force or self.schedule.resume):
             raise OptionError(f"{self.target.parent} is trained already; add --force to replace it")
 
     def run(self, frames: TrainingFrames, as_json: bool) -> None:
         """Trains, saves, and says so. The frames are whole: these networks get no overlay."""
+        from ..train.parallel import joined
+
         begin = time.monotonic()
         with open_log(self.checkpoint.parent, self.name, frames.pools) as log:
-            trainer = self._trainer(frames)
-            log.begin(trainer.done, trainer.config.steps)
-            steps = _train(trainer, self.checkpoint, log)
-            self._save(trainer, frames)
-            self.checkpoint.unlink(missing_ok=True)
+            with joined("cpu") as group:
+                trainer = self._trainer(frames, group)
+                log.begin(trainer.done, trainer.config.steps)
+                steps = _train(trainer, self.checkpoint, log, self.schedule.save_every)
+            if group.leads:
+                self._save(trainer, frames)
+                remove_file(self.checkpoint)
         _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
 
-    def _trainer(self, frames: TrainingFrames) -> StagedTrainer:
+    def _trainer(self, frames: TrainingFrames, group: Group) -> StagedTrainer:
         from ..train.service import make_folder
         from ..train.staged import StagedTrainer
 
         notes = self.checkpoint.with_name("run.json")
         if self.schedule.resume:
             _check_frames(notes, frames)
-            return self._same_rate(StagedTrainer.resume(self.checkpoint, frames.pools))
+            if group.leads:
+                remove_litter(self.checkpoint.parent)
+            return self._same_rate(StagedTrainer.resume(self.checkpoint, frames.pools, group))
         if self.checkpoint.exists() and not self.schedule.force:
             raise OptionError(
                 f"{self.checkpoint.parent} has an unfinished run; continue it with --resume, or"
                 " start over with --force"
             )
-        trainer = StagedTrainer(self.network(), self.config, frames.pools)
-        make_folder(self.checkpoint.parent)
-        write_bytes_atomic(notes, jsonio.dumps(frames.to_json()))
+        trainer = StagedTrainer(self.network(), self.config, frames.pools, group)
+        group.check_same(frames.to_json(), "their frames")
+        if group.leads:
+            make_folder(self.checkpoint.parent)
+            remove_litter(self.checkpoint.parent)
+            remove_file(self.checkpoint)
+            write_bytes_atomic(notes, jsonio.dumps(frames.to_json()))
         return trainer
 
     def _same_rate(self, trainer: StagedTrainer) -> StagedTrainer:
@@ -97,6 +108,7 @@ class Run:
         from ..train.service import make_folder
 
         make_folder(self.target.parent)
+        remove_litter(self.target.parent)
         made = {
             "name": self.name,
             "steps": trainer.done,
@@ -118,7 +130,7 @@ def _check_frames(notes: Path, frames: TrainingFrames) -> None:
         )
 
 
-def _train(trainer: StagedTrainer, path: Path, log: RunLog) -> list[Step]:
+def _train(trainer: StagedTrainer, path: Path, log: RunLog, save_every: int) -> list[Step]:
     """The last hundred steps, for the figures at the end."""
     from ..train.logs import StepMeans, report_every
 
@@ -134,7 +146,7 @@ def _train(trainer: StagedTrainer, path: Path, log: RunLog) -> list[Step]:
             means.add(step.number, **_figures(trainer, step))
 
         try:
-            trainer.run(path, report)
+            trainer.run(path, report, save_every)
         except KeyboardInterrupt:
             trainer.save(path)
             note(f"stopped at step {trainer.done}; continue with the same line and --resume")

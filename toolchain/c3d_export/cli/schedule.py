@@ -33,6 +33,7 @@ class Schedule:
     crop: int
     seed: int
     device: str
+    save_every: int
     resume: bool
     force: bool
 
@@ -94,6 +95,8 @@ def schedule_options(
         click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu",
                      show_default=True, help="Where the network trains."),
         seed_option,
+        click.option("--save-every", type=click.IntRange(min=1), default=200, show_default=True,
+                     metavar="N", help="Steps from one checkpoint to the next."),
         click.option("--resume", is_flag=True, help="Continue the run that was stopped."),
         force_option,
     )  # fmt: skip
@@ -109,6 +112,7 @@ def schedule_options(
 def configs(
     make: Callable[..., TrainConfig], s: Schedule, fresh: bool
 ) -> Callable[[int], TrainConfig]:
+    from ..train.precision import usual_precision
     from ..train.service import quantize_step
 
     def config(steps: int) -> TrainConfig:
@@ -124,6 +128,8 @@ def configs(
             decay=s.decay,
             teacher_weight=0.0 if s.teacher is None else s.teacher_weight,
             device=s.device,
+            save_every=s.save_every,
+            precision=usual_precision(s.device),
             quantize_from=quantize_step(s.quantize_from, steps),
         )
 

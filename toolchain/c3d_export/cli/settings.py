@@ -18,10 +18,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass
 class Settings:
-    """The values of the global options; one object per run of the program."""
+    """The values of the global options, and all arguments; one object per run of the program."""
 
     workspace: str | None = None
     verbose: bool = False
+    arguments: tuple[str, ...] = ()
 
 
 def settings() -> Settings:

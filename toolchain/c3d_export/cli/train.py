@@ -11,6 +11,7 @@ from .gathering import gather_frames
 from .lookup import find_network, has_network, load_network, model_name, published_file
 from .output import note
 from .overlay import as_coded, whole_option
+from .processes import in_processes, refuse_several
 from .published_options import Published, is_published, refuse_out, train_options, tune_options
 from .schedule import Schedule, schedule_options
 from .settings import find_workspace, model_option, shared
@@ -35,6 +36,7 @@ _TUNE_STEPS = 2_000
 @whole_option
 @train_options
 @schedule_options(quantize_from=0.8, learning_rate=0.02)
+@in_processes
 @shared()
 def train(
     size: str,
@@ -61,6 +63,7 @@ def train(
     published = Published(**{name: options.pop(name) for name in Published.__annotations__})
     if task == "sr":
         published.check_absent()
+        refuse_several("an up-scaler")
         refuse_out(out)
         require_torch()
         chosen = _games(find_workspace(), game, games)
@@ -82,7 +85,7 @@ def train(
     workspace, spec = find_workspace(), service.spec_of_size(size)
     chosen = _games(workspace, game, games)
     name = model_name(chosen[0] if len(chosen) == 1 else None, size)
-    if has_network(workspace, name) and not schedule.force:
+    if has_network(workspace, name) and not (schedule.force or schedule.resume):
         raise OptionError(
             f"{workspace.model(name)} is trained already; add --force to replace it, or tune it"
             " with `c3d-export finetune`"
@@ -106,6 +109,7 @@ def train(
 @whole_option
 @tune_options
 @schedule_options(quantize_from=0.0, learning_rate=0.01, decay="late")
+@in_processes
 @shared()
 def finetune(
     size: str,

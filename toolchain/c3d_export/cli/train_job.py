@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.atomic import remove_file
 from .lookup import load_network
 from .output import duration, note, print_json, progress
 from .run_log import open_log
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..data.workspace import Workspace
     from ..train.logs import RunLog
     from ..train.loop import Progress, TrainConfig, Trainer
+    from ..train.parallel import Group
     from ..train.service import SavedModel, TrainingFrames
     from ..train.teacher import Teacher
 
@@ -34,28 +36,34 @@ class Job:
         self, workspace: Workspace, start: SavedModel, frames: TrainingFrames, as_json: bool
     ) -> None:
         from ..train import service
+        from ..train.parallel import joined
 
         with open_log(self.folder, self.name, frames.pools) as log:
-            trainer = self._trainer(workspace, start, frames)
-            log.begin(trainer.step, trainer.config.steps)
-            network = self._finish(trainer, log)
-            tuned = service.SavedModel(network, self._state(trainer, start, frames))
-            path = service.save(workspace.model(self.name), tuned)
-            (self.folder / service.CHECKPOINT_FILE).unlink(missing_ok=True)
+            with joined(self.schedule.device) as group:
+                trainer = self._trainer(workspace, start, frames, group)
+                log.begin(trainer.step, trainer.config.steps)
+                network = self._finish(trainer, log)
+            path = workspace.model(self.name) / service.MODEL_FILE
+            if group.leads:
+                tuned = service.SavedModel(network, self._state(trainer, start, frames))
+                service.save(workspace.model(self.name), tuned)
+                remove_file(self.folder / service.CHECKPOINT_FILE)
         _tell(path, self.name, trainer, as_json)
 
-    def _trainer(self, workspace: Workspace, start: SavedModel, frames: TrainingFrames) -> Trainer:
+    def _trainer(
+        self, workspace: Workspace, start: SavedModel, frames: TrainingFrames, group: Group
+    ) -> Trainer:
         from ..train import service
 
         teacher = _teacher(workspace, self.schedule.teacher, start)
         if self.schedule.resume:
-            return service.resume_run(self.folder, frames, teacher)
-        config = self._config(start, frames, teacher)
-        force = self.schedule.force
-        return service.start_run(self.folder, start.network, config, frames, force, teacher)
+            return service.resume_run(self.folder, frames, teacher, group)
+        config, force = self._config(start, frames, teacher, group), self.schedule.force
+        network = start.network
+        return service.start_run(self.folder, network, config, frames, force, teacher, group)
 
     def _config(
-        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None
+        self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None, group: Group
     ) -> TrainConfig:
         from ..train import service
         from ..train.loop import TrainConfig
@@ -67,7 +75,9 @@ class Job:
         if s.minutes is not None:
             model, pools = start.network, frames.pools
             share = s.quantize_from
-            steps = service.steps_for_minutes(model, make(steps), pools, s.minutes, share, teacher)
+            steps = service.steps_for_minutes(
+                model, make(steps), pools, s.minutes, share, teacher, group
+            )
             note(f"{s.minutes:g} minutes are {steps} steps")
         return make(steps)
 

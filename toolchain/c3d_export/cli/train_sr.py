@@ -196,6 +196,7 @@ class _Run:
 
     def _config(self, steps: int) -> SrConfig:
         from ..superres.training import SrConfig
+        from ..train.precision import usual_precision
 
         o = self.options
         return SrConfig(
@@ -208,6 +209,7 @@ class _Run:
             average=o.average,
             decay=o.decay,
             device=o.device,
+            precision=usual_precision(o.device),
         )
 
     def _notes(self) -> dict[str, Any]:

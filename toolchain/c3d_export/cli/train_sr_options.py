@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _DEFAULTS = {"batch": 8, "crop": 128, "learning_rate": 0.05}
 
 # Parameters that only codecs have, and those that only up-scalers have.
-_CODEC_ONLY = ("size", "whole_frames", "quantize_from", "teacher", "teacher_weight")
+_CODEC_ONLY = ("size", "whole_frames", "quantize_from", "teacher", "teacher_weight", "save_every")
 SR_ONLY = ("factor", "codec", "qualities")
 
 

@@ -28,6 +28,7 @@ from ..runtime.copies import all_runs, copied_offsets
 from . import latents
 from .entropy import STEPS_PER_OCTAVE, fine_of, gaussian_bits, scale_of
 from .layers import IntConv2d, round_ste
+from .noise import uniform_like
 from .spec import BLOCK, PATCH, CodecSpec
 from .transforms import Analysis, EntropyParameters, HyperAnalysis, HyperSynthesis, Synthesis
 
@@ -85,7 +86,7 @@ class Codec(nn.Module):
         padded = F.pad(round_ste(y).clamp(-128.0, 127.0), (0, -width % 4, 0, -height % 4))
         z = self.h_a(self.with_planes(self.activity(padded, quality), quality)).float()
         scale = scale_of(self.z_fine[quality].clamp(0.0, 255.0))[:, :, None, None]
-        noisy = z + torch.rand_like(z) - 0.5 if self.training else z.round()
+        noisy = z + uniform_like(z) if self.training else z.round()
         bits = gaussian_bits(noisy, scale).sum((1, 2, 3))
         outputs = self.h_s(self.with_planes(round_ste(z), quality))
         return tuple(t[..., :height, :width] for t in outputs), bits
@@ -133,7 +134,7 @@ class Codec(nn.Module):
         if self.quantized:
             offset = round_ste(offset)
         if self.training:
-            return latents.rate(y, mean, index, step, offset, torch.rand_like(y) - 0.5)
+            return latents.rate(y, mean, index, step, offset, uniform_like(y))
         symbol = ((y - mean) / step).round()
         return gaussian_bits(symbol, scale_of((index - offset).clamp(0.0, 255.0))).sum((1, 2, 3))
 

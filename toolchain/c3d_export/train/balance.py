@@ -37,14 +37,15 @@ class Balance:
         self.loss_mean = tensors["loss_mean"].clone().to(device)
         self.frame_mean = tensors["frame_mean"].clone().to(device)
 
-    def weigh(self, loss: Tensor, quality: Tensor, frames: Tensor) -> Tensor:
-        """(B,) losses of crops, divided by both means; these then remember them."""
-        self._remember(quality, loss.detach())
-        ratio = loss / self.loss_mean[quality]
-        weighted = ratio / self.frame_mean[frames].clamp_min(LEAST_FRAME)
-        for frame, value in zip(frames, ratio.detach(), strict=True):
+    def divisors(self, loss: Tensor, quality: Tensor, frames: Tensor) -> Tensor:
+        """(B,) products of both means, by which to divide the (B,) losses of crops, which have no
+        gradient here; the means then remember them."""
+        self._remember(quality, loss)
+        usual = self.loss_mean[quality]
+        divisors = usual * self.frame_mean[frames].clamp_min(LEAST_FRAME)
+        for frame, value in zip(frames, loss / usual, strict=True):
             self.frame_mean[frame] += (1 - FRAME_MEMORY) * (value - self.frame_mean[frame])
-        return weighted
+        return divisors
 
     def _remember(self, quality: Tensor, loss: Tensor) -> None:
         """Crops of one rate point count in their order, without leaving the GPU."""

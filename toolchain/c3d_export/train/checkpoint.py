@@ -46,10 +46,25 @@ def _digest(state: str, tensors: dict[str, Tensor]) -> str:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes atomically; raises DiskError."""
+    write_bytes_atomic(path, checkpoint_bytes(checkpoint))
+
+
+def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
     state = json.dumps(checkpoint.state, sort_keys=True)
     tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
     metadata = {"format": FORMAT, "state": state, "sha256": _digest(state, tensors)}
-    write_bytes_atomic(path, save(tensors, metadata))
+    return _in_order(save(tensors, metadata))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in a random order, and equal
+    trainings shall leave equal files."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, data[end:]])
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -74,9 +89,14 @@ def model_tensors(model: Codec, prefix: str = "model.") -> dict[str, Tensor]:
 
 
 def save_model(path: Path, model: Codec, state: dict[str, Any]) -> None:
+    """Writes `model_bytes` atomically; raises DiskError."""
+    write_bytes_atomic(path, model_bytes(model, state))
+
+
+def model_bytes(model: Codec, state: dict[str, Any]) -> bytes:
     """A network alone (no optimiser), with its spec and whatever `state` tells of its making."""
     complete = {**state, "spec": model.spec.to_json()}
-    save_checkpoint(path, Checkpoint(complete, model_tensors(model)))
+    return checkpoint_bytes(Checkpoint(complete, model_tensors(model)))
 
 
 def restore_model(checkpoint: Checkpoint, prefix: str = "model.") -> Codec:

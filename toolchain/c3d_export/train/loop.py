@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError
 from ..core.heap import keep_freed_memory
 from ..models.network import Codec, Output, quality_lambdas
+from ..models.noise import rows_of
 from ..models.picture import squared_error
 from .ahead import Ahead
 from .balance import Balance
@@ -33,6 +34,7 @@ from .checkpoint import (
 from .crops import Crops, Cut, Pool, cut_crops
 from .decay import DECAYS
 from .optimizer import MuonAdam, laid_out, layer_factors, make_optimizer, set_learning_rate
+from .parallel import ALONE, Group
 from .ranges import fill_ranges
 from .revive import revive
 from .teacher import Teacher
@@ -104,14 +106,17 @@ class Trainer:
         pools: list[Pool],
         path: Path | None,
         teacher: Teacher | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.model = model.to(config.device)
+        self.group, self.rows = group, group.rows(config.batch)
         self.teacher = teacher
         if teacher is not None:
             teacher.network.to(config.device)
         self.config, self.pools, self.path = config, pools, path
         self._ahead = Ahead(self._cut)
         unfold_gains(self.model, self._cut(0).on(config.device).pixels)
+        group.take_first(list(self.model.state_dict().values()))
         self.factors = layer_factors(model)
         self.optimizer = self._make_optimizer()
         self.average = {k: v.clone() for k, v in model_tensors(model, "").items()}
@@ -121,26 +126,34 @@ class Trainer:
         self.balance = Balance(model.spec.qualities, frames, config.memory, config.device)
         self.step = 0
         self.history: list[dict[str, float]] = []
+        self._sums = [0.0, 0.0, 0.0]
 
     def _cut(self, step: int) -> Cut:
         c = self.config
         return cut_crops(self.pools, c.batch, c.crop, c.seed, step)
 
-    def _crops(self, step: int) -> Crops:
+    def _batch(self, step: int) -> Crops:
+        """The crops of all processes."""
         return self._ahead.take(step).on(self.config.device)
+
+    def _agree(self) -> None:
+        """All processes go on from the numbers of the first: hosts differ in their last bits."""
+        self.group.take_first([*self.model.state_dict().values(), *self.average.values()])
 
     def _make_optimizer(self) -> MuonAdam:
         dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
         return make_optimizer(self.model, self.factors, dtype)
 
     @staticmethod
-    def resume(path: Path, pools: list[Pool], teacher: Teacher | None = None) -> Trainer:
+    def resume(
+        path: Path, pools: list[Pool], teacher: Teacher | None = None, group: Group = ALONE
+    ) -> Trainer:
         """Continues a run to the numbers that it would have reached uninterrupted."""
         checkpoint = load_checkpoint(path)
         model = restore_model(checkpoint)
         try:
             config = TrainConfig(**checkpoint.state["config"])
-            trainer = Trainer(model, config, pools, path, teacher)
+            trainer = Trainer(model, config, pools, path, teacher, group)
             trainer._restore(checkpoint)
         except (KeyError, TypeError) as error:
             raise CheckpointError(
@@ -150,7 +163,7 @@ class Trainer:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         state, tensors = checkpoint.state, checkpoint.tensors
-        self.step, self.history = state["step"], state["history"]
+        self.step, self.history, self._sums = state["step"], state["history"], state["sums"]
         self.factors = state["factors"]
         self.optimizer = self._make_optimizer()
         self.balance.restore(tensors)
@@ -159,9 +172,11 @@ class Trainer:
             for name, value in self.model.state_dict().items()
         }
         self.optimizer.restore(tensors)
+        self.group.check_same(self.step, "their checkpoint")
 
     def save(self) -> None:
-        if self.path is None:
+        """The first process writes the checkpoint, if there is a path; raises DiskError."""
+        if self.path is None or not self.group.leads:
             return
         tensors = model_tensors(self.model)
         tensors.update({f"average.{k}": v for k, v in self.average.items()})
@@ -177,6 +192,7 @@ class Trainer:
             "step": self.step,
             "factors": self.factors,
             "history": self.history,
+            "sums": self._sums,
         }
 
     def learning_rate(self) -> float:
@@ -190,25 +206,32 @@ class Trainer:
         order = torch.arange(start, start + self.config.batch, device=self.config.device)
         return order % count
 
-    def _loss(self, crops: Crops, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        frame = crops.pixels
-        output = self._run(frame)
+    def _loss(self, crops: Crops) -> tuple[Tensor, Tensor]:
+        """Of this process's crops the loss, and of all crops (3, B) loss ratios, bpp and MSE."""
+        rows = slice(self.rows.start, self.rows.stop)
+        frame, qualities = crops.pixels[rows], self._qualities()
+        quality = qualities[rows]
+        with rows_of(self.rows, self.config.batch):
+            output = self._run(frame, quality)
         mse = distortion(output, frame)
         pixels = frame.shape[2] * frame.shape[3]
         bpp = (output.bits_y + output.bits_z) / pixels
         # A hyperprior that costs bits before it is of use is switched off for good.
         ramp = min(1.0, (self.step + 1) / max(1, self.config.hyper_warmup))
-        error = self._distilled(mse, output, frame)
+        error = self._distilled(mse, output, frame, quality)
         loss = self.lambdas[quality] * error + (output.bits_y + ramp * output.bits_z) / pixels
-        return self.balance.weigh(loss, quality, crops.frames).mean(), mse.detach(), bpp.detach()
+        figures = self.group.gathered(torch.stack([loss, bpp, mse]).detach())
+        divisors = self.balance.divisors(figures[0], qualities, crops.frames)
+        figures[0] /= divisors
+        return (loss / divisors[rows]).mean(), figures
 
-    def _distilled(self, mse: Tensor, output: Output, frame: Tensor) -> Tensor:
+    def _distilled(self, mse: Tensor, output: Output, frame: Tensor, quality: Tensor) -> Tensor:
         """(B,) squared errors against the frame and the teacher's picture, by their weights."""
         weight = self.config.teacher_weight
         if self.teacher is None or weight == 0.0:
             return mse
         with self._precision():
-            picture = self.teacher.picture(frame, self._qualities())
+            picture = self.teacher.picture(frame, quality)
         return (1.0 - weight) * mse + weight * distortion(output, picture)
 
     def train_step(self) -> tuple[float, float, float]:
@@ -216,31 +239,43 @@ class Trainer:
         c = self.config
         torch.manual_seed(c.seed * 1_000_003 + self.step)
         self.model.quantize(self.step >= c.quantize_from)
-        crops = self._crops(self.step)
+        crops = self._batch(self.step)
         set_learning_rate(self.optimizer, self.learning_rate())
-        self._recenter(crops.pixels)
-        if self.step == c.quantize_from:
-            fill_ranges(self.model, self.average, lambda: self._run(crops.pixels))
-        loss, mse, bpp = self._loss(crops, self._qualities())
+        self._prepare(crops.pixels)
+        loss, figures = self._loss(crops)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.group.average([p.grad for p in self.model.parameters() if p.grad is not None])
         nn.utils.clip_grad_norm_(self.model.parameters(), c.clip, foreach=True)
         self.optimizer.step()
         self.step += 1
         self._update_average()
-        return float(loss.detach()), float(bpp.mean()), float(mse.mean())
+        ratio, bpp, mse = figures.mean(1).tolist()
+        return ratio, bpp, mse
+
+    def _prepare(self, frame: Tensor) -> None:
+        """What few steps begin with. frame: of all processes, which then come to the same."""
+        recentred = self.step in RECENTER_FIRST or self.step % RECENTER_EVERY == 0
+        if recentred:
+            self._recenter(frame)
+        if self.step == self.config.quantize_from:
+            fill_ranges(self.model, self.average, lambda: self._run(frame, self._qualities()))
+        if recentred or self.step == self.config.quantize_from:
+            self._agree()
 
     def _recenter(self, frame: Tensor) -> None:
-        if self.step in RECENTER_FIRST or self.step % RECENTER_EVERY == 0:
-            means = input_means(self.model, lambda: self._run(frame))
-            # In the integer simulation a fresh unit would have no time to become of use.
-            if not self.model.quantized and revive(self.model, means, self.average):
-                means = input_means(self.model, lambda: self._run(frame))
-            recenter(self.model, means, self.average)
+        def run() -> Output:
+            return self._run(frame, self._qualities())
 
-    def _run(self, frame: Tensor) -> Output:
+        means = input_means(self.model, run)
+        # In the integer simulation a fresh unit would have no time to become of use.
+        if not self.model.quantized and revive(self.model, means, self.average):
+            means = input_means(self.model, run)
+        recenter(self.model, means, self.average)
+
+    def _run(self, frame: Tensor, quality: Tensor) -> Output:
         with self._precision():
-            output: Output = self.model(frame, self._qualities())
+            output: Output = self.model(frame, quality)
         return output
 
     def _precision(self) -> torch.autocast:
@@ -258,12 +293,14 @@ class Trainer:
         """Trains to the end of the schedule and returns the averaged network."""
         keep_freed_memory()
         self.model.train()
-        begin, first, sums = time.monotonic(), self.step, [0.0, 0.0, 0.0]
+        begin, first = time.monotonic(), self.step
         while self.step < self.config.steps:
-            sums = [s + v for s, v in zip(sums, self.train_step(), strict=True)]
+            # Of the steps since the last report; a checkpoint may be written between two.
+            self._sums = [s + v for s, v in zip(self._sums, self.train_step(), strict=True)]
             if self.step % every == 0:
-                self._report(report, [s / every for s in sums], time.monotonic() - begin, first)
-                sums = [0.0, 0.0, 0.0]
+                means = [s / every for s in self._sums]
+                self._report(report, means, time.monotonic() - begin, first)
+                self._sums = [0.0, 0.0, 0.0]
             if self.step % self.config.save_every == 0:
                 self.save()
         self.save()
@@ -277,7 +314,7 @@ class Trainer:
         rate = (self.step - first) / elapsed
         left = (self.config.steps - self.step) / rate
         self.history.append({"step": self.step, "loss": loss, "bpp": bpp, "psnr": psnr})
-        if report is not None:
+        if report is not None and self.group.leads:
             report(Progress(self.step, self.config.steps, loss, bpp, psnr, rate, left))
 
     def averaged(self) -> Codec:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import torch
 
 from ..core import jsonio
-from ..core.atomic import write_bytes_atomic
+from ..core.atomic import remove_file, remove_litter, write_bytes_atomic
 from ..core.errors import CheckpointError, DiskError, ImageError, OptionError
 from ..data.cropstore import CropStore, Told
 from ..data.frames import Skipped, digest_of
@@ -25,9 +25,10 @@ from ..data.locate import locate_game
 from ..models.klt import initialize_from_frames
 from ..models.network import Codec, build_network
 from ..models.spec import SIZES, CodecSpec
-from .checkpoint import load_checkpoint, restore_model, save_model
+from .checkpoint import load_checkpoint, model_bytes, restore_model
 from .crops import Pool
 from .loop import Report, TrainConfig, Trainer
+from .parallel import ALONE, Group
 from .teacher import Teacher
 
 # Each frame is mapped by itself, for a moment also without its overlay, and Linux gives a process
@@ -138,6 +139,7 @@ def steps_for_minutes(
     minutes: float,
     share: float,
     teacher: Teacher | None = None,
+    group: Group = ALONE,
 ) -> int:
     """The steps that fit into so many minutes, measured on a throw-away copy of the network.
 
@@ -145,10 +147,11 @@ def steps_for_minutes(
     """
     if not minutes > 0:
         raise OptionError(f"--minutes {minutes} must be more than 0")
-    trial = Trainer(copy.deepcopy(model), _trial(config), pools, None, teacher)
+    trial = Trainer(copy.deepcopy(model), _trial(config), pools, None, teacher, group)
     trial.model.train()
     plain, quantized = _seconds(trial, 3), _seconds(trial, 3)
-    return max(1, int(minutes * 60.0 / (share * plain + (1.0 - share) * quantized)))
+    steps = max(1, int(minutes * 60.0 / (share * plain + (1.0 - share) * quantized)))
+    return group.number(steps)
 
 
 def _trial(config: TrainConfig) -> TrainConfig:
@@ -171,21 +174,34 @@ def start_run(
     frames: TrainingFrames,
     force: bool,
     teacher: Teacher | None = None,
+    group: Group = ALONE,
 ) -> Trainer:
-    """A new run in `folder`; raises OptionError where one is unfinished there, unless forced."""
+    """A new run in `folder`; raises OptionError where one is unfinished there, unless forced.
+
+    Its files are of the first process.
+    """
     path = folder / CHECKPOINT_FILE
     if path.exists() and not force:
         raise OptionError(
             f"{folder} has an unfinished run; continue it with --resume, or start over with --force"
         )
-    make_folder(folder)
-    path.unlink(missing_ok=True)
-    notes = {"frames": frames.to_json(), "teacher": teacher and teacher.digest}
-    write_bytes_atomic(folder / _RUN_FILE, jsonio.dumps(notes))
-    return Trainer(model, config, frames.pools, path, teacher)
+    trainer = Trainer(model, config, frames.pools, path, teacher, group)
+    group.check_same(frames.to_json(), "their frames")
+    if group.leads:
+        make_folder(folder)
+        remove_litter(folder)
+        remove_file(path)
+        notes = {"frames": frames.to_json(), "teacher": teacher and teacher.digest}
+        write_bytes_atomic(folder / _RUN_FILE, jsonio.dumps(notes))
+    return trainer
 
 
-def resume_run(folder: Path, frames: TrainingFrames, teacher: Teacher | None = None) -> Trainer:
+def resume_run(
+    folder: Path,
+    frames: TrainingFrames,
+    teacher: Teacher | None = None,
+    group: Group = ALONE,
+) -> Trainer:
     """Continues the run in `folder`.
 
     Raises OptionError where there is none, or one with other frames or another teacher.
@@ -204,7 +220,9 @@ def resume_run(folder: Path, frames: TrainingFrames, teacher: Teacher | None = N
             f"{folder} was started with another --teacher, or with none; give the same, or start"
             " over with --force"
         )
-    return Trainer.resume(path, frames.pools, teacher)
+    if group.leads:
+        remove_litter(folder)
+    return Trainer.resume(path, frames.pools, teacher, group)
 
 
 def finish(trainer: Trainer, report: Report | None) -> Codec:
@@ -235,10 +253,12 @@ def save(folder: Path, model: SavedModel) -> Path:
     What was there stays as PREVIOUS_FILE: pruning replaces what may have taken hours to train.
     """
     make_folder(folder)
-    path = folder / MODEL_FILE
-    if path.is_file():
-        write_bytes_atomic(folder / PREVIOUS_FILE, path.read_bytes())
-    save_model(path, model.network, model.state)
+    remove_litter(folder)
+    path, made = folder / MODEL_FILE, model_bytes(model.network, model.state)
+    old = path.read_bytes() if path.is_file() else made
+    if old != made:  # a run that was killed after this may be resumed
+        write_bytes_atomic(folder / PREVIOUS_FILE, old)
+    write_bytes_atomic(path, made)
     return path
 
 

@@ -17,11 +17,13 @@ from torch import Tensor, nn
 
 from ..core.errors import CheckpointError, DivergedError, OptionError
 from ..models.families import FAMILIES, Network, family_of
+from ..models.noise import rows_of
 from ..models.scaffold import Staged
 from .ahead import Ahead
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .crops import Cut, Pool, cut_crops
 from .objectives import Objective, Recipe, base_then_tune
+from .parallel import ALONE, Group
 from .schedules import SCHEDULES, Schedule, Stage
 
 FORMAT: Final = "staged training 2"
@@ -95,11 +97,15 @@ class Step:
 class StagedTrainer:
     """Holds all that a checkpoint holds; `run` goes on to the end of the schedule.
 
-    network: is trained in place. Raises OptionError for a schedule of stages that it has not.
+    network: is trained in place. group: the processes that share each batch. Raises OptionError
+    for a schedule of stages that the network has not, or a batch that cannot be shared.
     """
 
-    def __init__(self, network: Network, config: StagedConfig, pools: list[Pool]) -> None:
+    def __init__(
+        self, network: Network, config: StagedConfig, pools: list[Pool], group: Group = ALONE
+    ) -> None:
         self.network, self.config, self.pools, self.done = network, config, pools, 0
+        self.group, self.rows = group, group.rows(config.frames)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.scaffold = family_of(network).scaffold(network)
@@ -108,6 +114,7 @@ class StagedTrainer:
             raise OptionError(
                 f"schedule {config.schedule} is of coarse-to-fine networks; choose one of {known}"
             )
+        group.take_first(list(self.scaffold.state_dict().values()))
         self.optimizer = self._optimizer(self.stage)
         self._ahead = Ahead(self._cut)
 
@@ -129,23 +136,25 @@ class StagedTrainer:
         if _moved(stage) != _moved(self._of_stage):
             self.optimizer = self._optimizer(stage)
         torch.manual_seed(config.seed * 1_000_003 + self.done)
-        frame = self._ahead.take(self.done).on("cpu").pixels
+        batch = self._ahead.take(self.done).on("cpu").pixels
+        frame = batch[self.rows.start : self.rows.stop]
         self.optimizer.param_groups[0]["lr"] = config.plan.rate(self.done / config.steps)
         self.scaffold.train()
-        out: Staged = self.scaffold(frame, stage)
+        with rows_of(self.rows, config.frames):
+            out: Staged = self.scaffold(frame, stage)
         objective = config.recipe.objective(self.done / config.steps)
         loss = objective.loss(out.x_hat, frame, out.bits).mean() + out.helping
-        value = float(loss.detach())
+        with torch.no_grad():
+            error = objective.error(out.x_hat, frame).mean()
+            figures = torch.stack([loss, out.bits.mean(), error])[:, None]
+        value, bits, distortion = self.group.gathered(figures).mean(1).tolist()
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss is {value} at step {self.done + 1}; go on from an older"
                 " checkpoint, or start with another seed"
             )
         self._move(loss if out.auxiliary is None else loss + out.auxiliary)
-        with torch.no_grad():
-            bpp = float(out.bits.mean()) / config.side**2
-            error = float(objective.error(out.x_hat, frame).mean())
-        return Step(self.done, stage.number, value, bpp, error)
+        return Step(self.done, stage.number, value, bits / config.side**2, distortion)
 
     def run(
         self,
@@ -156,14 +165,16 @@ class StagedTrainer:
         """The trained network in evaluation mode; `path`: where checkpoints are written."""
         while self.done < self.config.steps:
             step = self.step()
-            if report is not None:
+            if report is not None and self.group.leads:
                 report(step)
             if path is not None and (self.done % save_every == 0 or self.done == self.config.steps):
                 self.save(path)
         return self.network.eval()
 
     def save(self, path: Path) -> None:
-        """Writes a checkpoint atomically; raises DiskError."""
+        """The first process writes a checkpoint atomically; raises DiskError."""
+        if not self.group.leads:
+            return
         state = {
             "format": FORMAT,
             "family": family_of(self.network).name,
@@ -178,7 +189,7 @@ class StagedTrainer:
         save_checkpoint(path, Checkpoint(state, tensors))
 
     @staticmethod
-    def resume(path: Path, pools: list[Pool]) -> StagedTrainer:
+    def resume(path: Path, pools: list[Pool], group: Group = ALONE) -> StagedTrainer:
         """Raises MissingInputError, or CheckpointError where the file is no such run."""
         checkpoint = load_checkpoint(path)
         if checkpoint.state.get("format") != FORMAT:
@@ -186,11 +197,13 @@ class StagedTrainer:
         try:
             family = FAMILIES[checkpoint.state["family"]]
             network = family.build(family.read_spec(checkpoint.state["spec"]))
-            trainer = StagedTrainer(network, StagedConfig(**checkpoint.state["config"]), pools)
+            config = StagedConfig(**checkpoint.state["config"])
+            trainer = StagedTrainer(network, config, pools, group)
             trainer._restore(checkpoint.state["done"], checkpoint.tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             first = str(error).splitlines()[0]
             raise CheckpointError(f"{path} contradicts itself: {first}") from error
+        group.check_same(trainer.done, "their checkpoint")
         return trainer
 
     def _restore(self, done: int, tensors: dict[str, Tensor]) -> None:
@@ -215,6 +228,7 @@ class StagedTrainer:
     def _move(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.group.average([p.grad for p in self.scaffold.parameters() if p.grad is not None])
         # One Adam is as good as two of the same rate: each parameter has its own moments.
         apart = {id(parameter) for parameter in self.scaffold.auxiliary()}
         clipped = [p for p in self.scaffold.parameters() if id(p) not in apart]

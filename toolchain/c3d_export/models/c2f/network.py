@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from ..entropy import gaussian_bits
 from ..layers import round_ste
+from ..noise import uniform_like
 from .predictor import Predictor
 from .spec import C2FSpec
 from .transforms import Analysis, HyperAnalysis, HyperSynthesis, Reconstruction, Synthesis
@@ -174,7 +175,7 @@ class CoarseToFine(nn.Module):
 
 def rate(z: Tensor, gaussian: Gaussian, noisy: bool) -> Tensor:
     """(B,) bits of latents, which are rounded or, if `noisy`, get uniform noise of one bin."""
-    symbols = z + torch.rand_like(z) - 0.5 if noisy else z.round()
+    symbols = z + uniform_like(z) if noisy else z.round()
     bits = gaussian_bits(symbols - gaussian.mean, gaussian.scale, LIKELIHOOD_FLOOR)
     return bits.sum((1, 2, 3))
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..noise import uniform_like
 from .gdn import LowerBound
 
 LIKELIHOOD_MIN = 1e-9
@@ -45,7 +46,7 @@ class _Tabled(nn.Module):
 def quantize(x: Tensor, mean: Tensor | None, training: bool) -> Tensor:
     """Additive uniform noise in training, else rounded to a whole distance from the mean."""
     if training:
-        return x + torch.rand_like(x) - 0.5
+        return x + uniform_like(x)
     return x.round() if mean is None else (x - mean).round() + mean
 
 
@@ -96,8 +97,8 @@ class EntropyBottleneck(_Tabled):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """z: (B, C, h, w) -> z_hat and the likelihoods, of the same shape."""
-        values = z.transpose(0, 1).reshape(z.shape[1], 1, -1)
-        values = quantize(values, self.medians()[:, None, None], self.training)
+        noisy = quantize(z, self.medians()[:, None, None], self.training)
+        values = noisy.transpose(0, 1).reshape(z.shape[1], 1, -1)
         likelihood = self.likelihood_lower_bound(self.likelihood(values))
         shape = (z.shape[1], z.shape[0], *z.shape[2:])
         z_hat, likelihood = (t.reshape(shape).transpose(0, 1) for t in (values, likelihood))
