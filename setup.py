@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -10,6 +12,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 NATIVE = "toolchain/c3d_export/runtime/native"
+CAPTURE = "toolchain/c3d_export/data/capture/native"
 
 # One wheel serves every CPython from 3.11 on.
 STABLE_ABI = ("Py_LIMITED_API", "0x030B0000")
@@ -64,12 +67,26 @@ def _extension(name: str, source_folders: list[str], include_folders: list[str])
     )
 
 
+def _capture_library() -> list[Extension]:
+    """What `data capture` puts into programs: a plain library, no module of Python.
+
+    For Linux only. Hosts take no frames, and their wheel is to run with an older glibc than the
+    one that this library is built for.
+    """
+    if sys.platform != "linux" or os.environ.get("C3D_HOST_WHEEL"):
+        return []
+    library = _extension("c3d_export._capture", [CAPTURE], [CAPTURE])
+    library.libraries = ["dl"]  # a library of its own before glibc 2.34
+    return [library]
+
+
 setup(
     ext_modules=[
         _extension(
             "c3d_export._arith", ["arith/src", "arith/python"], ["arith/include", "arith/python"]
         ),
         _extension("c3d_export._native", [NATIVE], [NATIVE]),
+        *_capture_library(),
     ],
     cmdclass={"build_py": BuildWithBundle},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

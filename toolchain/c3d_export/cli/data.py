@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import OptionError, PartialFailureError
+from .capture import capture
 from .data_inspect import inspect_
 from .data_notes import bar, pairs, say_cut, say_leaks, say_some, waits
 from .output import note, print_json, print_table
@@ -24,9 +25,10 @@ fractions_option = click.option(
 
 @click.group()
 def data() -> None:
-    """Import frames into the workspace, split them anew, or look at what is there."""
+    """Capture frames, import them into the workspace, split them anew, or look at them."""
 
 
+data.add_command(capture)
 data.add_command(inspect_)
 
 

@@ -84,6 +84,10 @@ class ImageError(ValidationError):
     """An image cannot be read, or is of a kind that is not supported."""
 
 
+class NothingCapturedError(ValidationError):
+    """A program ran, and no frame of it could be taken."""
+
+
 class PartialFailureError(ValidationError):
     """Some of the inputs were skipped, the others were done."""
 
@@ -238,6 +242,10 @@ class UntrustedBundleError(SignatureError):
 
 class ResultsError(CorruptError):
     """The results of an evaluation are damaged, of another format, or contradict themselves."""
+
+
+class CaptureProtocolError(CorruptError):
+    """What comes as frames of a running program is something else."""
 
 
 class CheckpointError(CorruptError):

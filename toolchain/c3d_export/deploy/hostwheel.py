@@ -56,7 +56,11 @@ def _build(source: Path, target: Path, scratch: Path) -> Path:
     settings = scratch / "build.cfg"
     settings.write_text(f"[build]\nbuild_base={scratch}/build\n[egg_info]\negg_base={scratch}\n")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
-    extra = {"DIST_EXTRA_CONFIG": str(settings), "SOURCE_DATE_EPOCH": SOURCE_DATE}
+    extra = {
+        "DIST_EXTRA_CONFIG": str(settings),
+        "SOURCE_DATE_EPOCH": SOURCE_DATE,
+        "C3D_HOST_WHEEL": "1",  # setup.py leaves out what hosts have no use for
+    }
     run_tool([*command, "-w", str(target), str(source)], "the host wheel could not be built", extra)
     return next(target.glob("*.whl"))
 

@@ -16,6 +16,9 @@ _ADVICE: Final = "run this in a checkout of c3d-export, or install its wheel fir
 # What pip adds to the files of a wheel; RECORD is written anew.
 _ADDED: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 
+# What setup.py leaves out of wheels for hosts.
+_NOT_FOR_HOSTS: Final = "c3d_export/_capture."
+
 
 def installed_wheel(folder: Path) -> Path:
     """Writes the wheel into `folder` and returns its path.
@@ -40,6 +43,7 @@ def _files(found: metadata.Distribution) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for entry in found.files or ():
         inside = entry.parts[0] not in ("..", "/") and "__pycache__" not in entry.parts
+        inside = inside and not entry.as_posix().startswith(_NOT_FOR_HOSTS)
         if not inside or (entry.parts[0].endswith(".dist-info") and entry.name in _ADDED):
             continue
         try:

@@ -1,0 +1,152 @@
+"""What a capture needs and refuses: displays, programs that load no library, options, ffmpeg."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from c3d_export.core.errors import (
+    CaptureProtocolError,
+    LibraryMissingError,
+    MissingInputError,
+    OptionError,
+)
+from c3d_export.data.capture import screen
+from c3d_export.data.capture.headless import headless_display
+from c3d_export.data.capture.options import Options, Pace, Place, Target
+from c3d_export.data.capture.program import check_preloads, find_program, preload_library
+from c3d_export.data.capture.surroundings import scratch_folder
+
+
+def test_a_display_of_its_own_has_the_size_asked_for(env: dict[str, str]) -> None:
+    if shutil.which("xdpyinfo") is None:
+        pytest.skip("no xdpyinfo")
+    with headless_display((320, 200), os.environ) as shown:
+        assert shown["DISPLAY"] != env["DISPLAY"]
+        assert "WAYLAND_DISPLAY" not in shown
+        said = subprocess.run(["xdpyinfo"], env=shown, capture_output=True, text=True, check=True)
+        assert "320x200 pixels" in said.stdout
+    gone = subprocess.run(["xdpyinfo"], env=shown, capture_output=True, text=True, check=False)
+    assert gone.returncode != 0
+
+
+def test_the_folder_of_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch_folder() as folder:
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o777 == 0o711
+    assert not folder.exists()
+    monkeypatch.setattr(tempfile, "tempdir", "/a b")
+    with pytest.raises(OptionError, match="no blank"), scratch_folder():
+        pass
+
+
+def test_no_xvfb_says_what_to_install(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LibraryMissingError, match=r"install it \(Debian: xvfb\)"),
+        headless_display((320, 200), {"PATH": str(tmp_path)}),
+    ):
+        pass
+
+
+def test_no_library_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(LibraryMissingError, match="from its source, on Linux"):
+        preload_library(tmp_path)
+
+
+def test_no_ffmpeg_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(LibraryMissingError, match="pip install imageio-ffmpeg"):
+        screen.find_ffmpeg()
+
+
+def test_a_program_that_is_not_there() -> None:
+    with pytest.raises(MissingInputError, match="no program c3d-no-such-program"):
+        find_program(["c3d-no-such-program"])
+
+
+def elf(bits: int, *segments: int) -> bytes:
+    head = bytearray(64 + 56 * len(segments))
+    head[:5] = b"\x7fELF" + bytes([bits // 32])
+    struct.pack_into("<Q", head, 32, 64)
+    struct.pack_into("<HH", head, 54, 56, len(segments))
+    for index, kind in enumerate(segments):
+        struct.pack_into("<I", head, 64 + 56 * index, kind)
+    return bytes(head)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (elf(32, 3), "a 32-bit program"),
+        (elf(64, 1, 2), "it is static"),
+        (elf(64, 1, 3), ""),
+        (b"#!/bin/sh\n", ""),
+        (b"\x7fELF\x02", ""),
+        (b"", ""),
+    ],
+)
+def test_files_that_take_no_library_are_refused(data: bytes, why: str, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(data)
+    if not why:
+        check_preloads(program)
+        return
+    with pytest.raises(OptionError, match=f"{why}; capture what it shows: --display new"):
+        check_preloads(program)
+
+
+def test_this_python_takes_one() -> None:
+    check_preloads(Path(sys.executable))
+
+
+@pytest.mark.parametrize(
+    ("build", "why"),
+    [
+        (lambda t: Options((), t), "no program to run"),
+        (
+            lambda t: Options(("a",), t, Pace(every=2), Place(grab=":1")),
+            "count frames of a program",
+        ),
+        (lambda t: Pace(skip_drawing=True), "needs --every"),
+        (lambda t: Place(size=(0, 5)), "outside 1"),
+        (lambda t: Place(headless=True, grab=":3"), "two displays"),
+        (lambda t: Target(t.folder, "a", suffix="jpg"), "unknown format jpg"),
+    ],
+)
+def test_what_cannot_be_asked_for(
+    build: Callable[[Target], object], why: str, tmp_path: Path
+) -> None:
+    target = Target(tmp_path, "a")
+    with pytest.raises(OptionError, match=why):
+        build(target)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"P5\n2 2\n255\n", b"P6\n2 x\n255\n", b"P6\n2 2\n65535\n", b"P6\n0 2\n255\n", b"x" * 200],
+)
+def test_what_is_no_picture_of_ffmpeg(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "stream").write_bytes(data)
+    with (tmp_path / "stream").open("rb") as stream, pytest.raises(CaptureProtocolError):
+        screen.read_picture(stream)
+
+
+def test_pictures_of_ffmpeg_are_read_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "stream").write_bytes(b"P6\n2 1\n255\nabcdefP6\n1 1\n255\nghiP6\n1 2\n255\nhalf")
+    with (tmp_path / "stream").open("rb") as stream:
+        first, second = screen.read_picture(stream), screen.read_picture(stream)
+        assert screen.read_picture(stream) is None
+        assert screen.read_picture(stream) is None
+    assert first is not None
+    assert second is not None
+    assert (first.shape, second.tobytes()) == ((1, 2, 3), b"ghi")

@@ -1,0 +1,106 @@
+"""A display of our own, for hosts without one: Xvfb, and OpenGL computed in software."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from c3d_export.core.errors import LibraryMissingError
+
+PATIENCE: Final = 30.0
+"""Seconds that Xvfb has to come up."""
+
+# An X client that says nothing but hello: protocol 11.0, no authorisation.
+_HELLO: Final = b"l\0" + struct.pack("<HHHHH", 11, 0, 0, 0, 0)
+
+# What would lead a program past the display, and to devices that a host like this one lacks.
+_LEFT_OUT: Final = ("WAYLAND_DISPLAY", "WAYLAND_SOCKET", "XAUTHORITY")
+_SETTINGS: Final = {
+    "LIBGL_ALWAYS_SOFTWARE": "1",
+    "XDG_SESSION_TYPE": "x11",
+    "SDL_AUDIODRIVER": "dummy",
+    "SDL_AUDIO_DRIVER": "dummy",
+    "ALSOFT_DRIVERS": "null",
+}
+
+
+@contextlib.contextmanager
+def headless_display(size: tuple[int, int], env: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Starts Xvfb and yields the environment of programs that are to be shown there.
+
+    It goes away with the block; where this process is killed, with the last program on it.
+    Raises LibraryMissingError where Xvfb is missing or does not come up.
+    """
+    program = shutil.which("Xvfb", path=env.get("PATH"))
+    if program is None:
+        message = "no display and no Xvfb; install it (Debian: xvfb), or set DISPLAY"
+        raise LibraryMissingError(message)
+    with _server(program, size) as number, _client(number):
+        kept = {name: value for name, value in env.items() if name not in _LEFT_OUT}
+        yield {**_SETTINGS, **kept, "DISPLAY": f":{number}", "LIBGL_ALWAYS_SOFTWARE": "1"}
+
+
+@contextlib.contextmanager
+def _server(program: str, size: tuple[int, int]) -> Iterator[int]:
+    """The number of a new display; Xvfb chooses one that is free."""
+    reading, writing = os.pipe()
+    screen = ["-screen", "0", f"{size[0]}x{size[1]}x24"]
+    # -terminate: it ends with its last client, so that none is left where we are killed.
+    more = ["-nolisten", "tcp", "-terminate", "+extension", "GLX", "+render", "-dpi", "96"]
+    try:
+        server = subprocess.Popen(
+            [program, "-displayfd", str(writing), *screen, *more],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[writing],
+            start_new_session=True,
+        )
+    finally:
+        os.close(writing)
+    try:
+        yield _number(reading)
+    finally:
+        os.close(reading)
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _number(reading: int) -> int:
+    text = b""
+    deadline = time.monotonic() + PATIENCE
+    while not text.endswith(b"\n"):
+        ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
+        part = os.read(reading, 16) if ready else b""
+        if not part:
+            message = "Xvfb does not come up; see what `Xvfb :99` says, or set DISPLAY"
+            raise LibraryMissingError(message)
+        text += part
+    return int(text)
+
+
+@contextlib.contextmanager
+def _client(number: int) -> Iterator[None]:
+    """Keeps Xvfb from ending between two programs, or before the first: it always has a client."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        path = f"/tmp/.X11-unix/X{number}"
+        try:
+            connection.connect(path if Path(path).exists() else f"\0{path}")
+            connection.sendall(_HELLO)
+        except OSError as error:
+            message = f"Xvfb does not answer on display :{number}: {error}; set DISPLAY"
+            raise LibraryMissingError(message) from error
+        yield
