@@ -7,6 +7,7 @@ where torch is not installed (those that need a bundle are skipped there).
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,12 @@ def _no_policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["C3D_POLICY"]
     else:
         os.environ["C3D_POLICY"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts() -> None:
+    """A shell starts what runs in its background with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

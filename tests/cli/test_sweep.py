@@ -76,7 +76,7 @@ def test_the_commands_are_printed_as_a_shell_takes_them(run: Run, tmp_path: Path
         ("train --game {game} --steps 0", "0 is not in the range"),
         ("finetune --model small{game}", "Missing option '--game'"),
         ("walk {game}", "no command 'walk' to run; choose one of data, import, train"),
-        ("data walk {game}", "no command 'walk' to run; choose one of import, inspect"),
+        ("data walk {game}", "no command 'walk' to run; choose one of capture, import"),
         ("sweep {game}", "no command 'sweep' to run"),
         ("train --help {game}", "asks for help"),
         ("train --model c2f-huge --quality 4 --game {game}", "unknown model 'c2f-huge'"),
