@@ -64,7 +64,8 @@ def test_a_second_process_is_refused_until_the_first_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger, "LOCK_SECONDS", 0.3)
-    code = f"import sys; sys.path.insert(0, {sys.path[0]!r}){_HOLDER}"
+    scripts = str(Path(str(ledger.__file__)).parents[1])
+    code = f"import sys; sys.path.insert(0, {scripts!r}){_HOLDER}"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
