@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -46,7 +46,8 @@ def damaged(data: bytes, count: int) -> list[bytes]:
 
 @contextmanager
 def no_garbage() -> Iterator[None]:
-    gc.collect()
+    while gc.collect():  # what tests before left, and what finalisers of that leave
+        pass
     gc.disable()
     try:
         yield
@@ -60,6 +61,8 @@ def test_a_refused_stream_leaves_no_garbage(name: str) -> None:
     stream = golden(name)
     codec, refused = codec_of(stream.bundle), 0
     some = damaged(stream.stream, 20)
+    with suppress(CorruptError):
+        codec.decode(some[-1])  # what is imported and made at the first time only
     with no_garbage():
         for data in some:
             try:
