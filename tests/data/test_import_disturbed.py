@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from c3d_export.core.errors import C3DError, DiskError, ImageError
 from c3d_export.data.frames import SPLITS
@@ -220,6 +221,25 @@ def test_a_full_disk_keeps_what_was_taken(tmp_path: Path, small_disk: Path) -> N
     subprocess.run(["mount", "-o", "remount,size=9m", str(small_disk)], check=True)
     import_folder(tmp_path / "in", small_disk / "data", "g")
     assert _files(small_disk / "data") == whole
+
+
+def test_a_full_disk_keeps_what_was_made_of_other_files(tmp_path: Path, small_disk: Path) -> None:
+    """BMP becomes PNG before it has its place, as frames of videos do."""
+    (tmp_path / "in").mkdir()
+    for n in range(20):
+        Image.fromarray(drawn(n, 48, 64)).save(tmp_path / "in" / f"a{n}_0.bmp")
+    with pytest.raises(DiskError, match="free some space"):
+        import_folder(tmp_path / "in", small_disk / "data", "g")
+    staged = {
+        p.name: p.stat().st_ino for p in GameIndex.of(small_disk / "data", "g").staged.iterdir()
+    }
+    assert staged
+    subprocess.run(["mount", "-o", "remount,size=9m", str(small_disk)], check=True)
+    import_folder(tmp_path / "in", small_disk / "data", "g")
+    places = {path.stat().st_ino for path in (small_disk / "data").rglob("a*.png")}
+    assert len(places) == 20
+    assert places >= set(staged)
+    assert not folder.exists()
 
 
 def test_a_lock_that_cannot_be_had_is_an_error(

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from c3d_export.core.errors import MissingInputError
+from c3d_export.data import inspect
 from c3d_export.data.complexity import residual_bits
 from c3d_export.data.importer import ImportOptions, import_folder
 from c3d_export.data.index import GameIndex
@@ -129,3 +130,22 @@ def test_a_contact_sheet_of_many_scenes_stays_an_image(tmp_path: Path) -> None:
         write_image(folder / f"scene{index}x_0.png", np.full((8, 8, 3), index, np.uint8))
     height, width, _ = contact_sheet(inspect_folder(tmp_path)).shape
     assert max(height, width) <= 16_384
+
+
+def test_a_frame_that_goes_while_it_is_looked_for(
+    tmp_path: Path, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those that `data split` moves."""
+    paths = [make_frame(tmp_path / f"{index}.png", index) for index in range(3)]
+    size = sum(path.stat().st_size for path in paths[1:])
+    real = inspect.list_images
+
+    def listed(folder: Path) -> list[Path]:
+        found = real(folder)
+        paths[0].unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(inspect, "list_images", listed)
+    (summary,) = inspect_folder(tmp_path).folders
+    assert (summary.frames, summary.total_bytes) == (2, size)
+    assert [path.name for path, _ in summary.unreadable] == ["0.png"]

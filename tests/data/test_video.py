@@ -23,9 +23,10 @@ FRAMES = [np.roll(drawn(3), 9 * index, 1) for index in range(7)]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def make(name: str, encoder: str, colours: str, copies: int = 1) -> Path:
+    def make(name: str, encoder: str, colours: str, copies: int = 1, title: str = "") -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
+            container.metadata.update({"title": title} if title else {})
             stream = container.add_stream(encoder, rate=5)
             stream.height, stream.width = FRAMES[0].shape[:2]
             stream.pix_fmt = colours
@@ -100,3 +101,11 @@ def test_without_pyav_and_ffmpeg(make: Make, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", "")
     with pytest.raises(LibraryMissingError, match=r"c3d-export\[baselines\]"):
         list(Video(path).frames())
+
+
+def test_a_title_of_another_coding(make: Make) -> None:
+    path = make("a.avi", "mpeg4", "yuv420p", title="caf?")
+    data = path.read_bytes()
+    assert data.count(b"caf?") == 1
+    path.write_bytes(data.replace(b"caf?", b"caf\xe9"))
+    assert len(list(Video(path).frames())) == 7

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .output import note, progress
+from .data_notes import bar
+from .output import note
 
 if TYPE_CHECKING:
     from ..data.cropstore import CropStore
@@ -29,11 +30,7 @@ def gather_frames(
     from ..train.service import MAX_FRAMES, gather
 
     roots, store = data_roots(workspace), frame_store(workspace)
-    with progress("frames", 100) as advance:
-
-        def told(done: int, all_: int) -> None:
-            advance(100 * done // all_, "")
-
+    with bar("frames") as told:
         frames = gather(store, roots, games, most=most or MAX_FRAMES, told=told)
     for path, reason in frames.skipped:
         note(f"skipped {path}: {reason}")

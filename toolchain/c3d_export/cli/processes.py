@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from ..core.errors import OptionError, WorkerError
+from ..core.processes import cores
 from .settings import settings
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _launch(processes: int) -> int:
 
     # What torchrun says of a failure is a page; the processes have said it in a line.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    threads = max(1, (os.cpu_count() or 1) // processes)
+    threads = max(1, cores() // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     config = LaunchConfig(
         min_nodes=1,

@@ -5,13 +5,15 @@ They also hold between hosts where the file system passes flock on (NFS 4 does).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from c3d_export.core.atomic import disk_errors
-from c3d_export.core.errors import BusyError
+from c3d_export.core.errors import BusyError, DiskError
 
 try:
     import fcntl
@@ -40,7 +42,33 @@ def open_locked(path: Path, busy: str) -> int:
     return descriptor
 
 
-def _lock(descriptor: int) -> None:
+@contextlib.contextmanager
+def locked(
+    path: Path, waits: Callable[[], None] = lambda: None, *, needed: bool = False
+) -> Iterator[None]:
+    """Holds the lock of a file, which is made where it lacks; waits for another one as long as it
+    takes, and calls `waits` once before that.
+
+    Raises DiskError where the file cannot be made, and, if the lock is `needed`, where the file
+    system has none; otherwise that grants it to everybody.
+    """
+    with disk_errors(path):
+        descriptor = os.open(path, _FLAGS, 0o644)
+    try:
+        try:
+            _lock(descriptor, needed)
+        except BlockingIOError:
+            waits()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            message = f"cannot lock {path}: {error.strerror}; use a local disk"
+            raise DiskError(message) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, needed: bool = False) -> None:
     deadline = time.monotonic() + _PATIENCE
     while fcntl is not None:
         try:
@@ -50,6 +78,8 @@ def _lock(descriptor: int) -> None:
             if time.monotonic() > deadline:
                 raise
         except OSError:
+            if needed:
+                raise
             break
         time.sleep(_PAUSE)
 

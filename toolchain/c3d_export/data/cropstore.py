@@ -15,15 +15,14 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from ..core.atomic import disk_errors, make_folders
+from ..core.atomic import make_folders
 from ..core.digest import sha256_bytes
 from ..core.errors import DiskError
+from ..core.locks import locked
 from ..runtime.images import Frame
 from .cropstore_decode import Decoded, decode_all, decoded_path
 from .cropstore_file import DecodedFrame, open_decoded, write_decoded
@@ -31,13 +30,6 @@ from .cropstore_frames import StoredFrames
 from .cropstore_room import keep_limit, room
 from .cropstore_sources import Sources
 from .frames import Skipped, load_frames
-
-try:
-    import fcntl
-except ImportError:  # Windows: nobody waits, and some frames are decoded twice
-    fcntl = None  # type: ignore[assignment]
-
-_PAUSE: Final = 0.1
 
 Told = Callable[[int, int], None]
 
@@ -169,32 +161,9 @@ class CropStore:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         make_folders(self.root)
-        path = self.root / "lock"
-        with disk_errors(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            self._acquire(descriptor)
+        # Where there are no locks some frames are decoded twice.
+        with locked(self.root / "lock", self._waiting or (lambda: None)):
             yield
-        finally:
-            os.close(descriptor)
-
-    def _acquire(self, descriptor: int) -> None:
-        """Without a time limit: to decode thousands of frames takes minutes. A process that dies
-        loses its lock."""
-        if fcntl is None:
-            return
-        told = False
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if not told and self._waiting is not None:
-                    self._waiting()
-                told = True
-                time.sleep(_PAUSE)
-            except OSError:  # a file system without locks: some frames are decoded twice
-                return
 
 
 def _nbytes(path: Path) -> int:

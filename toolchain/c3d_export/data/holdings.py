@@ -125,4 +125,7 @@ def _renamed(record: Record, plan: Mapping[str, str]) -> Record:
 
 
 def _is_known(record: Record | None, path: Path) -> bool:
-    return record is not None and record.facts.size == path.stat().st_size
+    try:
+        return record is not None and record.facts.size == path.stat().st_size
+    except OSError:  # gone meanwhile; reading it says so
+        return False

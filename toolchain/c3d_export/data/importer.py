@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from c3d_export.core.atomic import disk_errors, make_folders, sync_folder
-from c3d_export.core.errors import ImageError, MissingInputError
+from c3d_export.core.errors import DiskError, ImageError, MissingInputError
 from c3d_export.data.choose import Choice, Chooser, target_name
 from c3d_export.data.frames import SPLITS, Skipped, scene
 from c3d_export.data.holdings import Advance, Holdings, take_stock
@@ -98,6 +98,8 @@ def import_folder(
     with index.lock(waits):
         try:
             return _import(listing, root, game, index, options, advance)
+        except DiskError:  # which was full, perhaps: what is staged is taken by the same import
+            raise
         except BaseException:
             index.clear_staged()  # what took long is in the journal
             raise

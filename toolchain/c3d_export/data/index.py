@@ -5,17 +5,16 @@
     import.json      the splits that an import chose; it keeps to them when it is run again
     split.json       the splits that `data split` chose, while it moves files
     staged/          frames of a video or a BMP, before they have their place
+    lock             held by the one process at a time that works on the game
 
 The files in the splits are the truth. A frame without a line, or of another size than its line
 says, is read again, so that the index may be lost at any time; only which frames came from a video
-is known nowhere else. One process at a time works on a game: it holds a lock on the folder, which
-the kernel takes away when it dies.
+is known nowhere else.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -34,6 +33,7 @@ from c3d_export.core.atomic import (
 )
 from c3d_export.core.errors import C3DError, DiskError, ImageError
 from c3d_export.core.limits import MAX_FRAME_INDEX_BYTES
+from c3d_export.core.locks import locked
 from c3d_export.data.facts import Facts
 from c3d_export.data.frames import INDEX, SPLIT_PLAN, SPLITS
 from c3d_export.data.workspace import check_name
@@ -93,15 +93,10 @@ class GameIndex:
             make_folders(self.root)
         except DiskError as error:
             raise DiskError(f"{error}, or another --workspace") from error
-        with disk_errors(self.root):
-            descriptor = os.open(self.root, os.O_RDONLY)
-        try:
-            _acquire(descriptor, self.root, waits)
+        with locked(self.root / "lock", waits, needed=True):
             remove_litter(self.root)
             remove_litter(self.staged)
             yield
-        finally:
-            os.close(descriptor)
 
     def records(self) -> dict[str, Record]:
         """The lines of the index by key; those that are damaged are left out."""
@@ -189,13 +184,3 @@ def _entries(path: Path) -> list[tuple[dict[str, Any], Facts]]:
             entry = jsonio.loads(line, ImageError, what=str(path))
             found.append((entry, Facts.from_json(entry)))
     return found
-
-
-def _acquire(descriptor: int, root: Path, waits: Callable[[], None]) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        waits()
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError as error:
-        raise DiskError(f"cannot lock {root}: {error.strerror}; use a local disk") from error

@@ -156,7 +156,7 @@ def _summary(place: _Place, seen: Sequence[_Seen], unreadable: Sequence[Skipped]
         frames=len(seen),
         # Ties in order of size, so that two runs print the same.
         resolutions=tuple(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
-        total_bytes=sum(path.stat().st_size for path in place.images),
+        total_bytes=sum(i.facts.size for i in seen) + sum(_size(path) for path, _ in unreadable),
         scenes=Counter(scene(item.path) for item in seen),
         bits=sum(bits) / len(bits) if bits else float("nan"),
         duplicates=duplicates,
@@ -165,6 +165,14 @@ def _summary(place: _Place, seen: Sequence[_Seen], unreadable: Sequence[Skipped]
         suspects=tuple((i.path, i.facts.trace.text) for i in seen if i.facts.suspect),
         unreadable=tuple(unreadable),
     )
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for a file that is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _twins(seen: Sequence[_Seen]) -> tuple[Pairs, Pairs]:

@@ -77,14 +77,16 @@ class Video:
     def _by_pyav(self) -> Iterator[tuple[int, Frame]]:
         av, number, end = self._av, -1, 0.0
         try:
-            with av.open(str(self.path)) as container:
+            # A title may be of any coding, and nobody asks for it.
+            with av.open(str(self.path), metadata_errors="replace") as container:
                 if not container.streams.video:
                     raise ImageError("it has no video stream")
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 self._take(stream.codec_context.name, stream.codec_context.pix_fmt or "")
-                _check_size(stream.width, stream.height)
+                _check_size(stream.width, stream.height)  # before anything is decoded
                 for number, frame in enumerate(container.decode(stream)):
+                    _check_size(frame.width, frame.height)  # which may change on the way
                     if frame.is_corrupt:
                         raise ImageError(f"frame {number} is damaged")
                     end = frame.time or 0.0

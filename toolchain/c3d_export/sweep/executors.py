@@ -6,7 +6,6 @@ the way that Slurm goes, up to the submission; its jobs see no GPU that they do 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ..core.errors import OptionError, WorkerError
+from ..core.processes import cores
 from .table import Slurm
 from .work import Attempt
 
@@ -81,7 +81,7 @@ def parse_place(text: str) -> Place:
     kind, colon, rest = text.partition(":")
     number = int(rest) if rest.isdecimal() else 0
     if kind in (LOCAL, SUBMITIT, DASK) and (not colon or number):
-        return Place(kind, number or _cores())
+        return Place(kind, number or cores())
     if kind == SLURM and (not colon or number):
         return Place(kind, number or _MANY)
     if kind == DASK and rest and not rest.isdecimal():
@@ -92,14 +92,9 @@ def parse_place(text: str) -> Place:
     )
 
 
-def _cores() -> int:
-    count = getattr(os, "sched_getaffinity", None)
-    return len(count(0)) if count else os.cpu_count() or 1
-
-
 def threads_each(place: Place) -> int:
     """How many threads each of the attempts should have that share this host."""
-    return max(1, _cores() // place.slots)
+    return max(1, cores() // place.slots)
 
 
 def make_executor(place: Place, folder: Path, slurm: Slurm) -> Executor:
