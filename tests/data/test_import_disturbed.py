@@ -230,9 +230,8 @@ def test_a_full_disk_keeps_what_was_made_of_other_files(tmp_path: Path, small_di
         Image.fromarray(drawn(n, 48, 64)).save(tmp_path / "in" / f"a{n}_0.bmp")
     with pytest.raises(DiskError, match="free some space"):
         import_folder(tmp_path / "in", small_disk / "data", "g")
-    staged = {
-        p.name: p.stat().st_ino for p in GameIndex.of(small_disk / "data", "g").staged.iterdir()
-    }
+    folder = GameIndex.of(small_disk / "data", "g").staged
+    staged = [path.stat().st_ino for path in folder.iterdir()]
     assert staged
     subprocess.run(["mount", "-o", "remount,size=9m", str(small_disk)], check=True)
     import_folder(tmp_path / "in", small_disk / "data", "g")

@@ -120,16 +120,23 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
 ) -> None:
     config = SrConfig(12, batch=2, crop=32, warmup=2, save_every=5, precision=precision)
     notes = {"frames": "these"}
-    whole = SrTrainer(build_rcan(SMALL), config, games, notes, None).run()
+    whole = SrTrainer(build_rcan(SMALL), config, games, notes, None)
     path = tmp_path / "checkpoint.safetensors"
     stopped = SrTrainer(build_rcan(SMALL), config, games, notes, path)
-    for _ in range(7):
-        stopped.train_step()
-        if stopped.step == 5:
-            stopped.save()
+    save = stopped.save
+
+    def die() -> None:
+        save()
+        raise KeyboardInterrupt
+
+    stopped.save = die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
     resumed = SrTrainer.resume(path, games, notes)
     assert resumed.step == 5
-    wanted, got = whole.state_dict(), resumed.run().state_dict()
+    wanted, got = whole.run().state_dict(), resumed.run().state_dict()
+    assert [entry["step"] for entry in whole.history] == [10, 12]
+    assert resumed.history == whole.history
     assert all(torch.equal(wanted[name], got[name]) for name in wanted)
 
 

@@ -227,7 +227,7 @@ def test_an_interrupt_ends_what_runs_on_dask(make, tmp_path: Path) -> None:  # t
     ],
 )
 def test_places(text: str, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "_cores", lambda: 6)
+    monkeypatch.setattr(executors, "cores", lambda: 6)
     assert parse_place(text) == place
     assert place.here == text.startswith(("local", "submitit", "dask:4"))
     assert threads_each(Place("local", 4)) == 1

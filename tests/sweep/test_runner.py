@@ -156,6 +156,21 @@ def test_a_training_goes_on_from_its_checkpoint(make, acts, tmp_path: Path) -> N
     assert acts()[2:] == ["ok b"]  # the checkpoint is not its own
 
 
+def test_a_checkpoint_from_before_the_sweep_is_not_gone_on_with(  # type: ignore[no-untyped-def]
+    make, acts, tmp_path: Path
+) -> None:
+    """Not even at a second attempt: it is of other options."""
+    run = tmp_path / "run"
+    run.mkdir()
+    checkpoint = run / "checkpoint.safetensors"
+    checkpoint.touch()
+    os.utime(checkpoint, (time.time() - 5, time.time() - 5))
+    stage = Stage("train", ("flaky", "a"), ("flaky", "a", "--resume"), run)
+    with make({}, retries=1, stages={"a": [stage]}) as (sweep, _):
+        sweep.run(1, lambda _: None)
+    assert acts() == ["flaky a", "flaky a"]
+
+
 def test_a_training_waits_for_the_process_that_is_at_it(make, acts, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     run = tmp_path / "run"
     run.mkdir()

@@ -191,6 +191,19 @@ def test_means_of_steps(tmp_path: Path) -> None:
     assert told == [(3, 2.0, 0.5 / 3), (6, 5.0, 0.5 / 6), (7, 7.0, 0.5 / 7)]
 
 
+def test_means_where_the_objective_changes_between_two_reports(tmp_path: Path) -> None:
+    with RunLog(tmp_path, ABOUT) as log:
+        log.begin(0, 6)
+        means = StepMeans(log, 6, 3)
+        for step in range(1, 7):
+            quality = {"psnr": 30.0 + step} if step <= 1 else {"ms_ssim": 0.96}
+            means.add(step, bpp=float(step), learning_rate=0.5, **quality)
+    first, second = read_log(tmp_path / LOG_FILE)
+    assert (first["bpp"], first["psnr"], first["ms_ssim"]) == (2.0, 31.0, 0.96)
+    assert (second["bpp"], second["ms_ssim"]) == (5.0, pytest.approx(0.96))
+    assert "psnr" not in second
+
+
 def test_other_folders_among_the_runs(tmp_path: Path) -> None:
     _run(tmp_path / "whole", 0, 2, 2)
     (tmp_path / "empty").mkdir()

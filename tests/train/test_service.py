@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from c3d_export.models.network import Codec
+from c3d_export.train.crops import Pool
+from c3d_export.train.loop import TrainConfig
+from c3d_export.train.parallel import Group
 from c3d_export.train.precision import usual_precision
-from c3d_export.train.service import MODEL_FILE, PREVIOUS_FILE, SavedModel, save
+from c3d_export.train.service import (
+    MODEL_FILE,
+    PREVIOUS_FILE,
+    SavedModel,
+    TrainingFrames,
+    save,
+    start_run,
+)
 
 
 def test_saving_again_keeps_the_model_before(
@@ -28,6 +39,27 @@ def test_saving_again_keeps_the_model_before(
         assert (tmp_path / PREVIOUS_FILE).read_bytes() == old
         assert not litter.exists()
     assert (tmp_path / MODEL_FILE).read_bytes() != old
+
+
+class _Recorded(Group):
+    """Keeps what all processes must have alike."""
+
+    def check_same(self, value: object, what: str) -> None:
+        seen.append(value)
+
+
+seen: list[object] = []
+
+
+def test_processes_with_other_options_or_precision_are_refused(
+    make_nano: Callable[[], Codec], tmp_path: Path
+) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    frames = TrainingFrames([Pool("game", [frame])], "digest", ())
+    for precision, rate in (("float32", 0.02), ("bfloat16", 0.02), ("float32", 0.01)):
+        config = TrainConfig(4, batch=1, crop=64, learning_rate=rate, precision=precision)
+        start_run(tmp_path / "run", make_nano(), config, frames, True, None, _Recorded())
+    assert len({repr(value) for value in seen}) == len(seen) == 3
 
 
 @pytest.mark.parametrize("fast", [False, True])

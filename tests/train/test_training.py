@@ -146,9 +146,14 @@ def test_progress_and_saves_come_at_their_steps(make_trainer: MakeTrainer, tmp_p
     seen: list[Progress] = []
     trainer = make_trainer(path, steps=5, save_every=2)
     trainer.run(seen.append, every=2)
-    assert [p.step for p in seen] == [2, 4]
+    assert [p.step for p in seen] == [2, 4, 5]
     assert all(p.bpp > 0 and p.psnr > 5 and p.seconds_left >= 0 for p in seen)
-    assert [entry["step"] for entry in trainer.history] == [2, 4]
+    assert [entry["step"] for entry in trainer.history] == [2, 4, 5]
+    each = make_trainer(steps=5)
+    each.run(every=1)
+    rates = [entry["bpp"] for entry in each.history]
+    means = [sum(rates[:2]) / 2, sum(rates[2:4]) / 2, rates[4]]
+    assert [entry["bpp"] for entry in trainer.history] == pytest.approx(means)
     assert Trainer.resume(path, trainer.pools).step == 5
 
 

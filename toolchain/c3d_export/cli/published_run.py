@@ -70,6 +70,7 @@ class Run:
         _tell(self.target, self.name, steps, time.monotonic() - begin, as_json)
 
     def _trainer(self, frames: TrainingFrames, group: Group) -> StagedTrainer:
+        from ..train.parallel import WHAT_IS_SAME
         from ..train.service import make_folder
         from ..train.staged import StagedTrainer
 
@@ -85,7 +86,7 @@ class Run:
                 " start over with --force"
             )
         trainer = StagedTrainer(self.network(), self.config, frames.pools, group)
-        group.check_same(frames.to_json(), "their frames")
+        group.check_same([frames.to_json(), asdict(self.config)], WHAT_IS_SAME)
         if group.leads:
             make_folder(self.checkpoint.parent)
             remove_litter(self.checkpoint.parent)

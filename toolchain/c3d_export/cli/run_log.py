@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -13,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from .output import note
+from .processes import rank
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LEFT_OUT: Final = ("steps", "minutes", "resume", "as_json")
 def open_log(folder: Path, name: str, pools: Sequence[Pool]) -> RunLog:
     """The log of the run of a model in its folder, for the running command. pools: its frames.
 
-    Only the first of the processes of a training writes it (torchrun numbers them by RANK).
+    Only the first of the processes of a training writes it.
     """
     from ..train.logs import About, RunLog
 
@@ -35,7 +35,7 @@ def open_log(folder: Path, name: str, pools: Sequence[Pool]) -> RunLog:
     kind = "train-sr" if upscaler else str(context.info_name)
     model = f"x{context.params['factor']}" if upscaler else context.params["size"]
     line = shlex.join(["c3d-export", *_names(context), *resumed(context)])
-    silent = os.environ.get("RANK", "0") != "0"
+    silent = rank() != 0
     if not silent:
         _tell_of_events()
     games = tuple(pool.game for pool in pools)

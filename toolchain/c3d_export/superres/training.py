@@ -88,6 +88,7 @@ class SrTrainer:
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.step = 0
         self.history: list[dict[str, float]] = []
+        self._total = 0.0
 
     def _optimizer(self) -> MuonAdam:
         dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
@@ -120,6 +121,7 @@ class SrTrainer:
     def _restore(self, checkpoint: Checkpoint) -> None:
         state, tensors = checkpoint.state, checkpoint.tensors
         self.step, self.history, self.factors = state["step"], state["history"], state["factors"]
+        self._total = state["total"]
         self.optimizer = self._optimizer()
         self.optimizer.restore(tensors)
         self.average = {
@@ -141,6 +143,7 @@ class SrTrainer:
             "notes": self.notes,
             "step": self.step,
             "history": self.history,
+            "total": self._total,
             "factors": self.factors,
         }
         on_host = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
@@ -184,16 +187,17 @@ class SrTrainer:
         """Trains to the end of the schedule; the averaged network, in evaluation mode."""
         c = self.config
         every = max(min(10, c.steps), c.steps // 200)
-        begin, first, total = time.monotonic(), self.step, 0.0
+        begin, first = time.monotonic(), self.step
         while self.step < c.steps:
-            total += self.train_step()
-            if self.step % every == 0:
+            # Of the steps since the last report; a checkpoint may be written between two.
+            self._total += self.train_step()
+            if self.step % every == 0 or self.step == c.steps:
                 rate = (self.step - first) / (time.monotonic() - begin)
-                self.history.append({"step": self.step, "loss": total / every})
+                mean, self._total = self._total / (self.step % every or every), 0.0
+                self.history.append({"step": self.step, "loss": mean})
                 if report is not None:
                     left = (c.steps - self.step) / rate
-                    report(SrProgress(self.step, c.steps, total / every, rate, left))
-                total = 0.0
+                    report(SrProgress(self.step, c.steps, mean, rate, left))
             if self.step % c.save_every == 0:
                 self.save()
         self.save()

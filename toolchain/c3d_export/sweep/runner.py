@@ -20,7 +20,7 @@ from ..train.logs import LOG_FILE
 from . import state
 from .executors import Executor, Job
 from .folder import LOCK_FILE, LOGS, STATE_FILE, STOP_FILE, last_line
-from .state import DONE, FAILED, RUNNING, WAITING, Progress, TaskState
+from .state import DONE, FAILED, RUNNING, WAITING, Progress, Stage, TaskState
 from .work import Attempt
 
 _PAUSE: Final = 0.2
@@ -140,10 +140,7 @@ class Sweep:
     def _attempt(self, task: TaskState) -> Attempt:
         """The attempt that the progress of a task stands at; `begun` is still of the one before."""
         stage, log = task.stage, self.log(task, task.index)
-        # A checkpoint that this line has not made is of other options, and the command refuses it.
-        own = task.now.begun > 0 and stage.run is not None
-        goes_on = own and stage.run is not None and (stage.run / _CHECKPOINT).is_file()
-        words = stage.resumed if goes_on else stage.words
+        words = stage.resumed if _has_checkpoint(stage, task.now) else stage.words
         return Attempt(
             argv=(*self.rules.program, *words),
             log=str(log),
@@ -163,6 +160,7 @@ class Sweep:
         self._tries[key] = self._tries.get(key, 0) + 1
         attempt = self._attempt(task)
         now.state, now.begun, now.error, now.status = RUNNING, time.time(), "", None
+        now.first = now.first or now.begun
         for old in (attempt.log, attempt.done):  # of a table that was another one
             remove_file(old)
         self._save()  # before, so that a sweep that dies here counts it
@@ -227,6 +225,21 @@ class Sweep:
                     self._leave(running.task.now, running.attempt.status())
             time.sleep(_PAUSE)
         self._save()
+
+
+_TICK: Final = 0.1
+"""Seconds that the clock of a file system may be behind."""
+
+
+def _has_checkpoint(stage: Stage, now: Progress) -> bool:
+    """Whether an attempt has left one; an older one is of other options, and the command refuses
+    it."""
+    if stage.run is None or not now.first:
+        return False
+    try:
+        return (stage.run / _CHECKPOINT).stat().st_mtime > now.first - _TICK
+    except OSError:
+        return False
 
 
 def _reason(running: _Running, status: int | None) -> str:

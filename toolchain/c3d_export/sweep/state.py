@@ -40,8 +40,9 @@ class Stage:
 @dataclass
 class Progress:
     """What became of a stage. attempts: all that were begun. seconds: of those that ended.
-    status: of the last. error: the last line of its log. job: where it can be found again. begun:
-    when the last one with these words began, in seconds since 1970; 0.0 for none."""
+    status: of the last. error: the last line of its log. job: where it can be found again. first,
+    begun: when the first and the last one with these words began, in seconds since 1970; 0.0 for
+    none."""
 
     state: str = WAITING
     attempts: int = 0
@@ -49,6 +50,7 @@ class Progress:
     status: int | None = None
     error: str = ""
     job: str = ""
+    first: float = 0.0
     begun: float = 0.0
 
     @property
@@ -133,6 +135,7 @@ def _to_json(task: TaskState) -> list[dict[str, Any]]:
             "status": entry.status,
             "error": entry.error,
             "job": entry.job,
+            "first": entry.first,
             "begun": entry.begun,
         }
         for stage, entry in pairs
@@ -148,6 +151,7 @@ def _take(task: TaskState, noted: Sequence[Mapping[str, Any]]) -> None:
             raise ValueError(f"state {old['state']!r}")
         if same:
             entry.state = WAITING if old["state"] == FAILED else str(old["state"])
-            entry.seconds, entry.begun = float(old["seconds"]), float(old["begun"])
+            entry.seconds = float(old["seconds"])
+            entry.first, entry.begun = float(old["first"]), float(old["begun"])
             entry.status, entry.error = old["status"], str(old["error"])
             entry.job = str(old["job"])

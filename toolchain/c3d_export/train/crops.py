@@ -91,7 +91,7 @@ def cut_crops(
     first = np.cumsum([0, *(len(pool.frames) for pool in pools)])
     wanted = range(batch) if rows is None else rows
     pixels = np.empty((len(wanted), size, size, 3), np.uint8)
-    frames = np.empty(len(wanted), np.int64)
+    frames = np.empty(batch, np.int64)
     for i in range(batch):  # other rows draw too, so that each has the crop of the whole batch
         # Not (step * batch + i): with 2 or 4 games each rate point would meet one game for ever.
         game = (step + i) % len(pools)
@@ -100,11 +100,10 @@ def cut_crops(
         height, width = (max(side, size) for side in pool.sizes[chosen])
         top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
         mirrored = bool(rng.integers(2))
+        frames[i] = first[game] + chosen
         if i in wanted:
-            n = wanted.index(i)
             crop = _pad_to(pool.frames[chosen], size)[top : top + size, left : left + size]
-            _put(pixels[n], crop, mirrored)
-            frames[n] = first[game] + chosen
+            _put(pixels[wanted.index(i)], crop, mirrored)
     return Cut(pixels, frames)
 
 

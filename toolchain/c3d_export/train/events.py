@@ -51,11 +51,11 @@ class Events:
 
 def open_events(folder: Path, step: int) -> Events | None:
     """A file for the steps after `step` (0: old files are removed); None without tensorboardX."""
-    if not step:
-        for old in folder.glob(f"{PREFIX}*"):
-            old.unlink(missing_ok=True)
     name = f"{PREFIX}{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
     try:
+        if not step:
+            for old in folder.glob(f"{PREFIX}*"):
+                old.unlink(missing_ok=True)
         return Events(folder / name, step + 1 if step else 0)
     except (ImportError, OSError):
         return None

@@ -156,17 +156,17 @@ class StepMeans:
 
     def __init__(self, log: RunLog, steps: int, every: int) -> None:
         self._log, self._steps, self._every = log, steps, every
-        self._sums: dict[str, float] = {}
-        self._count = 0
+        self._values: dict[str, list[float]] = {}
 
     def add(self, step: int, learning_rate: float, **figures: float) -> None:
-        """Figures of one step; all steps between two reports have the same ones."""
-        self._sums = {key: self._sums.get(key, 0.0) + value for key, value in figures.items()}
-        self._count += 1
+        """Figures of one step; steps may have others than those before, as after a change of the
+        objective: a mean is of the steps that have it."""
+        for key, value in figures.items():
+            self._values.setdefault(key, []).append(value)
         if step % self._every == 0 or step == self._steps:
-            means = {key: total / self._count for key, total in self._sums.items()}
+            means = {key: sum(values) / len(values) for key, values in self._values.items()}
             self._log.add(step, **means, learning_rate=learning_rate)
-            self._sums, self._count = {}, 0
+            self._values = {}
 
 
 def report_every(steps: int) -> int:

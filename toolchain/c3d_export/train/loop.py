@@ -96,6 +96,10 @@ def distortion(output: Output, frame: Tensor) -> Tensor:
     return squared_error(output.x_hat, frame)
 
 
+def _recenters(step: int) -> bool:
+    return step in RECENTER_FIRST or step % RECENTER_EVERY == 0
+
+
 class Trainer:
     """Holds everything that a checkpoint holds; `run` advances it."""
 
@@ -130,11 +134,12 @@ class Trainer:
 
     def _cut(self, step: int) -> Cut:
         c = self.config
-        return cut_crops(self.pools, c.batch, c.crop, c.seed, step)
+        rows = None if self._needs_all(step) else self.rows
+        return cut_crops(self.pools, c.batch, c.crop, c.seed, step, rows)
 
-    def _batch(self, step: int) -> Crops:
-        """The crops of all processes."""
-        return self._ahead.take(step).on(self.config.device)
+    def _needs_all(self, step: int) -> bool:
+        """Whether a step begins with what looks at the crops of all processes."""
+        return _recenters(step) or step == self.config.quantize_from
 
     def _agree(self) -> None:
         """All processes go on from the numbers of the first: hosts differ in their last bits."""
@@ -209,7 +214,8 @@ class Trainer:
     def _loss(self, crops: Crops) -> tuple[Tensor, Tensor]:
         """Of this process's crops the loss, and of all crops (3, B) loss ratios, bpp and MSE."""
         rows = slice(self.rows.start, self.rows.stop)
-        frame, qualities = crops.pixels[rows], self._qualities()
+        frame = crops.pixels[rows] if self._needs_all(self.step) else crops.pixels
+        qualities = self._qualities()
         quality = qualities[rows]
         with rows_of(self.rows, self.config.batch):
             output = self._run(frame, quality)
@@ -239,9 +245,10 @@ class Trainer:
         c = self.config
         torch.manual_seed(c.seed * 1_000_003 + self.step)
         self.model.quantize(self.step >= c.quantize_from)
-        crops = self._batch(self.step)
+        crops = self._ahead.take(self.step).on(c.device)
         set_learning_rate(self.optimizer, self.learning_rate())
-        self._prepare(crops.pixels)
+        if self._needs_all(self.step):
+            self._prepare(crops.pixels)
         loss, figures = self._loss(crops)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -255,13 +262,11 @@ class Trainer:
 
     def _prepare(self, frame: Tensor) -> None:
         """What few steps begin with. frame: of all processes, which then come to the same."""
-        recentred = self.step in RECENTER_FIRST or self.step % RECENTER_EVERY == 0
-        if recentred:
+        if _recenters(self.step):
             self._recenter(frame)
         if self.step == self.config.quantize_from:
             fill_ranges(self.model, self.average, lambda: self._run(frame, self._qualities()))
-        if recentred or self.step == self.config.quantize_from:
-            self._agree()
+        self._agree()
 
     def _recenter(self, frame: Tensor) -> None:
         def run() -> Output:
@@ -297,8 +302,8 @@ class Trainer:
         while self.step < self.config.steps:
             # Of the steps since the last report; a checkpoint may be written between two.
             self._sums = [s + v for s, v in zip(self._sums, self.train_step(), strict=True)]
-            if self.step % every == 0:
-                means = [s / every for s in self._sums]
+            if self.step % every == 0 or self.step == self.config.steps:
+                means = [s / (self.step % every or every) for s in self._sums]
                 self._report(report, means, time.monotonic() - begin, first)
                 self._sums = [0.0, 0.0, 0.0]
             if self.step % self.config.save_every == 0:

@@ -106,6 +106,9 @@ class Group:
 
 ALONE: Final = Group()
 
+WHAT_IS_SAME: Final = "their frames or options, or in the precision that their processors have"
+"""Of all processes where a run begins (`check_same`): others would drift apart unseen."""
+
 
 def _fill(tensors: Sequence[Tensor], flat: Tensor) -> None:
     parts = torch.split(flat, [tensor.numel() for tensor in tensors])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from ..models.spec import SIZES, CodecSpec
 from .checkpoint import load_checkpoint, model_bytes, restore_model
 from .crops import Pool
 from .loop import Report, TrainConfig, Trainer
-from .parallel import ALONE, Group
+from .parallel import ALONE, WHAT_IS_SAME, Group
 from .teacher import Teacher
 
 # Each frame is mapped by itself, for a moment also without its overlay, and Linux gives a process
@@ -186,7 +186,7 @@ def start_run(
             f"{folder} has an unfinished run; continue it with --resume, or start over with --force"
         )
     trainer = Trainer(model, config, frames.pools, path, teacher, group)
-    group.check_same(frames.to_json(), "their frames")
+    group.check_same([frames.to_json(), asdict(config)], WHAT_IS_SAME)
     if group.leads:
         make_folder(folder)
         remove_litter(folder)

@@ -120,7 +120,7 @@ class StagedTrainer:
 
     def _cut(self, step: int) -> Cut:
         c = self.config
-        return cut_crops(self.pools, c.frames, c.side, c.seed, step)
+        return cut_crops(self.pools, c.frames, c.side, c.seed, step, self.rows)
 
     @property
     def stage(self) -> Stage:
@@ -136,8 +136,7 @@ class StagedTrainer:
         if _moved(stage) != _moved(self._of_stage):
             self.optimizer = self._optimizer(stage)
         torch.manual_seed(config.seed * 1_000_003 + self.done)
-        batch = self._ahead.take(self.done).on("cpu").pixels
-        frame = batch[self.rows.start : self.rows.stop]
+        frame = self._ahead.take(self.done).on("cpu").pixels
         self.optimizer.param_groups[0]["lr"] = config.plan.rate(self.done / config.steps)
         self.scaffold.train()
         with rows_of(self.rows, config.frames):
