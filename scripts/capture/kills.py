@@ -38,12 +38,13 @@ def one_kill(program: Path, folder: Path, delay: float) -> tuple[int, list[str]]
     )
     time.sleep(delay)
     started = bool(pids_of(code))
+    servers = servers_of(capture.pid)
     capture.kill()
     capture.wait()
     deadline = time.monotonic() + 60
-    while pids_of(code) and time.monotonic() < deadline:
+    while (left := [*pids_of(code), *filter(is_server, servers)]) and time.monotonic() < deadline:
         time.sleep(0.1)
-    faults = [f"{pid} still runs" for pid in pids_of(code)]
+    faults = [f"{pid} still runs" for pid in left]
     if started and not code.exists():
         faults.append("the program did not end by itself")
     elif code.exists() and code.read_text() != f"{CODE}\n":
@@ -68,6 +69,20 @@ def pids_of(word: Path) -> list[int]:
         if os.fsencode(word) in words and b"c3d_export" not in words:
             found.append(int(path.parent.name))
     return found
+
+
+def servers_of(capture: int) -> list[int]:
+    """The displays that a capture has made, or is about to make."""
+    children = Path(f"/proc/{capture}/task/{capture}/children").read_text().split()
+    return [pid for pid in map(int, children) if is_server(pid)]
+
+
+def is_server(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"-displayfd" in words
 
 
 def main() -> int:

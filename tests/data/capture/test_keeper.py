@@ -74,14 +74,14 @@ def test_numbers_go_on_behind_what_is_there(tmp_path: Path) -> None:
 def test_two_captures_into_one_folder_replace_nothing(tmp_path: Path) -> None:
     target = Target(tmp_path, "a", min_change=0.0)
     first, second = Keeper(target), Keeper(target)
-    for level in range(4):
+    for level in range(16):
         for keeper in (first, second):
             keeper.offer(grey(level))
-            while len(keeper.kept) <= level:
-                time.sleep(0.01)
     first.finish()
     second.finish()
-    assert len({*first.kept, *second.kept}) == 8
+    assert len(first.kept) == len(second.kept) == len(set(first.kept) - set(second.kept)) == 16
+    for keeper in (first, second):
+        assert [int(read_image(path)[0, 0, 0]) for path in keeper.kept] == list(range(16))
 
 
 def test_what_waits_is_written_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from c3d_export.core.errors import (
     MissingInputError,
     OptionError,
 )
-from c3d_export.data.capture import screen
+from c3d_export.data.capture import headless, screen
 from c3d_export.data.capture.headless import headless_display
 from c3d_export.data.capture.options import Options, Pace, Place, Target
 from c3d_export.data.capture.program import check_preloads, find_program, preload_library
@@ -55,6 +56,18 @@ def test_no_xvfb_says_what_to_install(tmp_path: Path) -> None:
         headless_display((320, 200), {"PATH": str(tmp_path)}),
     ):
         pass
+
+
+def test_an_xvfb_that_does_not_come_up_says_so_at_once(tmp_path: Path) -> None:
+    (tmp_path / "Xvfb").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "Xvfb").chmod(0o755)
+    started = time.monotonic()
+    with (
+        pytest.raises(LibraryMissingError, match="Xvfb does not come up"),
+        headless_display((320, 200), {"PATH": str(tmp_path)}),
+    ):
+        pass
+    assert time.monotonic() - started < headless.PATIENCE / 2
 
 
 def test_no_library_says_how_to_get_it(tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ def test_an_exit_code_and_a_signal_are_passed_on(gl_program: Path, run_capture: 
         '"$1" glx & "$1" glx frames 3 & wait',
         'setsid "$1" glx frames 8 delay 500 & sleep 2; exit 0',  # it goes on after its launcher
         '(sleep 1; exec "$1" glx frames 8) & exit 0',  # it begins after its launcher has ended
+        'setsid sh -c "sleep 1; exec $1 glx frames 8" & exit 0',
+        '"$1" glx frames 4; (sleep 2; exec "$1" glx frames 5) & exit 0',  # and after another one
     ],
 )
 def test_what_a_script_starts_is_captured(

@@ -72,6 +72,29 @@ def test_a_killed_capture_leaves_the_program_running_and_whole_files(
     until(lambda: not lives(server))
 
 
+def test_a_capture_that_is_killed_before_its_display_is_used_leaves_none(
+    env: dict[str, str],
+) -> None:
+    """Between the number of the display and our hello there."""
+    code = """
+import shutil, sys
+from c3d_export.data.capture import headless
+with headless._server(shutil.which("Xvfb"), (64, 64)) as server:
+    headless._number(server)
+    print(server.pid, flush=True)
+    sys.stdin.read()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=env, stdin=pipe, stdout=pipe
+    ) as starter:
+        assert starter.stdout is not None
+        server = int(starter.stdout.readline())
+        assert Path(f"/proc/{server}/comm").read_text() == "Xvfb\n"
+        starter.kill()
+        until(lambda: not lives(server))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_an_interrupted_capture_ends_the_program(
     number: signal.Signals, gl_program: Path, env: dict[str, str], tmp_path: Path
@@ -105,18 +128,21 @@ def test_a_program_that_hears_no_sigterm_is_killed(tmp_path: Path) -> None:
 def test_a_stopped_capture_does_not_hold_the_program_for_ever(
     gl_program: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
-    """It waits for a while (20 s, made short here by the end of the capture), and goes on."""
+    """It waits for 20 s, and goes on alone to its end, which the capture learns when it goes on."""
     words = ("-o", tmp_path / "out", "--count", 100_000, "--min-change", 0, "--warmup", 0)
-    command = (gl_program, "glx", "frames", 200, "delay", 1)
-    capture = start(env, *words, "--keep-running", "--", *command)
+    command = (gl_program, "glx", "frames", 1500, "delay", 1)
+    capture = start(env, *words, "--", *command)
     until(lambda: list(tmp_path.glob("out/*.webp")))
     (program,) = programs_of(capture, "gl_program")
     capture.send_signal(signal.SIGSTOP)
-    time.sleep(1)
+    time.sleep(5)
     assert lives(program)
-    capture.kill()
-    capture.communicate()
     until(lambda: not lives(program))
+    capture.send_signal(signal.SIGCONT)
+    _, said = capture.communicate(timeout=20)
+    assert capture.returncode == 0, said
+    for path in (tmp_path / "out").iterdir():
+        index_of(read_image(path))
 
 
 def test_a_full_disk_keeps_what_was_taken(

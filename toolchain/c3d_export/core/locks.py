@@ -46,14 +46,14 @@ def open_locked(path: Path, busy: str) -> int:
 def locked(
     path: Path, waits: Callable[[], None] = lambda: None, *, needed: bool = False
 ) -> Iterator[None]:
-    """Holds the lock of a file, which is made where it lacks; waits for another one as long as it
-    takes, and calls `waits` once before that.
+    """Holds the lock of a folder, or of a file, which is made where it lacks; waits for another one
+    as long as it takes, and calls `waits` once before that.
 
     Raises DiskError where the file cannot be made, and, if the lock is `needed`, where the file
     system has none; otherwise that grants it to everybody.
     """
     with disk_errors(path):
-        descriptor = os.open(path, _FLAGS, 0o644)
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else _FLAGS, 0o644)
     try:
         try:
             _lock(descriptor, needed)

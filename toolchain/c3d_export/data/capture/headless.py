@@ -19,6 +19,12 @@ from c3d_export.core.errors import LibraryMissingError
 PATIENCE: Final = 30.0
 """Seconds that Xvfb has to come up."""
 
+# Xvfb ends with its last client. Until we are the first one, a shell ends it where we are killed:
+# our end of its pipe is closed then, before the line has come. Descriptor 3 is for the number.
+_GUARDED: Final = """exec 3<&0
+( (read -r _ <&3 || kill $$) >/dev/null 2>&1 & )
+exec "$0" "$@" 3>&1 >/dev/null </dev/null"""
+
 # An X client that says nothing but hello: protocol 11.0, no authorisation.
 _HELLO: Final = b"l\0" + struct.pack("<HHHHH", 11, 0, 0, 0, 0)
 
@@ -44,47 +50,52 @@ def headless_display(size: tuple[int, int], env: Mapping[str, str]) -> Iterator[
     if program is None:
         message = "no display and no Xvfb; install it (Debian: xvfb), or set DISPLAY"
         raise LibraryMissingError(message)
-    with _server(program, size) as number, _client(number):
+    with _server(program, size) as server, _client(_number(server)) as number:
+        _let_go(server)
         kept = {name: value for name, value in env.items() if name not in _LEFT_OUT}
         yield {**_SETTINGS, **kept, "DISPLAY": f":{number}", "LIBGL_ALWAYS_SOFTWARE": "1"}
 
 
 @contextlib.contextmanager
-def _server(program: str, size: tuple[int, int]) -> Iterator[int]:
-    """The number of a new display; Xvfb chooses one that is free."""
-    reading, writing = os.pipe()
+def _server(program: str, size: tuple[int, int]) -> Iterator[subprocess.Popen[bytes]]:
+    """Xvfb, which writes the number of a display that is free. It waits for `_let_go`."""
     screen = ["-screen", "0", f"{size[0]}x{size[1]}x24"]
-    # -terminate: it ends with its last client, so that none is left where we are killed.
     more = ["-nolisten", "tcp", "-terminate", "+extension", "GLX", "+render", "-dpi", "96"]
-    try:
-        server = subprocess.Popen(
-            [program, "-displayfd", str(writing), *screen, *more],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[writing],
-            start_new_session=True,
-        )
-    finally:
-        os.close(writing)
-    try:
-        yield _number(reading)
-    finally:
-        os.close(reading)
-        server.terminate()
+    with subprocess.Popen(
+        ["sh", "-c", _GUARDED, program, "-displayfd", "3", *screen, *more],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as server:
         try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            yield server
+        finally:
+            _let_go(server)
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
-def _number(reading: int) -> int:
+def _let_go(server: subprocess.Popen[bytes]) -> None:
+    """From now on Xvfb outlives us as long as somebody else is its client."""
+    assert server.stdin is not None
+    if not server.stdin.closed:
+        with contextlib.suppress(BrokenPipeError), server.stdin as pipe:
+            pipe.write(b"\n")
+
+
+def _number(server: subprocess.Popen[bytes]) -> int:
+    """Of the display. Raises LibraryMissingError where none comes up."""
+    assert server.stdout is not None
     text = b""
     deadline = time.monotonic() + PATIENCE
     while not text.endswith(b"\n"):
-        ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
-        part = os.read(reading, 16) if ready else b""
+        left = max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select([server.stdout], [], [], left)
+        part = os.read(server.stdout.fileno(), 16) if ready else b""
         if not part:
             message = "Xvfb does not come up; see what `Xvfb :99` says, or set DISPLAY"
             raise LibraryMissingError(message)
@@ -93,7 +104,7 @@ def _number(reading: int) -> int:
 
 
 @contextlib.contextmanager
-def _client(number: int) -> Iterator[None]:
+def _client(number: int) -> Iterator[int]:
     """Keeps Xvfb from ending between two programs, or before the first: it always has a client."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         path = f"/tmp/.X11-unix/X{number}"
@@ -103,4 +114,4 @@ def _client(number: int) -> Iterator[None]:
         except OSError as error:
             message = f"Xvfb does not answer on display :{number}: {error}; set DISPLAY"
             raise LibraryMissingError(message) from error
-        yield
+        yield number

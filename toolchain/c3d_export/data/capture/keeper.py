@@ -13,6 +13,7 @@ import numpy as np
 
 from c3d_export.core.atomic import make_folders, remove_litter
 from c3d_export.core.errors import C3DError
+from c3d_export.core.locks import locked
 from c3d_export.data.capture.options import Target
 from c3d_export.runtime.images import SUFFIXES, Frame, list_images, write_image
 
@@ -75,8 +76,9 @@ class Keeper:
         if self._last is not None and difference(self._last, frame) < self.target.min_change:
             self.duplicates += 1
             return
-        path = self._free_path()
-        write_image(path, frame)
+        with locked(self.target.folder):  # another capture may write into it, too
+            path = self._free_path()
+            write_image(path, frame)
         self._last = frame
         self.kept.append(path)
         self.bytes += path.stat().st_size
@@ -84,7 +86,7 @@ class Keeper:
         self.sizes[size] = self.sizes.get(size, 0) + 1
 
     def _free_path(self) -> Path:
-        """Another capture may write into the folder, too: no file of its is replaced."""
+        """The first number from here on that no file has."""
         while True:
             stem = f"{self.target.scene}_{self._next:03d}"
             self._next += 1

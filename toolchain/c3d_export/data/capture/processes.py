@@ -25,6 +25,24 @@ def of_session(session: int) -> list[int]:
     return [int(p.name) for p in _PROC.iterdir() if p.name.isdigit() and _is_of(p, session)]
 
 
+def with_variable(entry: str) -> set[int]:
+    """The living processes that were started with this NAME=VALUE in their environment.
+
+    Those of other users are left out, unless we are root.
+    """
+    wanted, found = os.fsencode(entry), set()
+    for process in _PROC.iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit():
+                words = (process / "environ").read_bytes().split(b"\0")  # a zombie has none
+                found |= {int(process.name)} if wanted in words else set()
+    return found
+
+
+def lives(pid: int) -> bool:
+    return _is_alive(_status(_PROC / str(pid)))
+
+
 def _is_of(process: Path, session: int) -> bool:
     fields = _status(process)
     return _is_alive(fields) and int(fields[_SESSION]) == session
@@ -50,7 +68,7 @@ def end(session: int, others: Iterable[int], grace: float = GRACE) -> None:
     deadline = time.monotonic() + grace
     while rest and time.monotonic() < deadline:
         time.sleep(0.05)
-        alive = {pid for pid in rest if _is_alive(_status(_PROC / str(pid)))}
+        alive = set(filter(lives, rest))
         rest = alive | set(of_session(session))
     _signal(rest, signal.SIGKILL)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from c3d_export.core.errors import CaptureProtocolError, OptionError
-from c3d_export.data.capture import messages
+from c3d_export.data.capture import messages, processes
 from c3d_export.data.capture.keeper import Keeper, upright
 from c3d_export.data.capture.options import Pace
 
@@ -21,6 +21,9 @@ PATIENCE: Final = 10.0
 """Seconds that a program has for its hello."""
 MAX_PROGRAMS: Final = 32
 """Programs at a time; each may make us hold one frame of the largest size."""
+_DYING: Final = 0.5
+"""Seconds between the last a process is heard of and its end."""
+_PASSWORD: Final = "C3D_CAPTURE_PASSWORD"
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
@@ -61,6 +64,7 @@ class Receiver:
         self.password = secrets.token_hex(messages.PASSWORD_BYTES // 2)
         self.senders: list[Sender] = []
         self.faults: list[str] = []
+        self._path = str(path)
         self._orders = messages.pack_orders(pace)
         self._keeper = keeper
         self._closed = threading.Event()
@@ -82,6 +86,15 @@ class Receiver:
     def active(self) -> list[Sender]:
         """The senders that are connected."""
         return [sender for sender in self.senders if sender.open]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the library in a program must know."""
+        return {"C3D_CAPTURE_SOCKET": self._path, _PASSWORD: self.password}
+
+    def relatives(self) -> set[int]:
+        """The living processes that know the password, in whatever session they are."""
+        return processes.with_variable(f"{_PASSWORD}={self.password}")
 
     def close(self) -> None:
         """Cuts every program off; what has come whole is kept."""
@@ -143,9 +156,19 @@ class Receiver:
         sender.note(head)
         if not head.width:
             return True
-        pixels = _read(sender.connection, head.pixel_bytes)
+        try:
+            pixels = _read(sender.connection, head.pixel_bytes)
+        except EOFError:
+            self._look_after(sender)
+            raise
         sender.frames += 1
         return self._keeper.offer(upright(pixels, head.width, head.height))
+
+    def _look_after(self, sender: Sender) -> None:
+        """One that hangs up in the middle of a frame has ended, or has lost its patience."""
+        if not self._closed.wait(_DYING) and processes.lives(sender.pid):
+            fault = "a program waited too long for its frame to be taken, and went on alone"
+            self.faults.append(f"{fault}; write to a faster disk")
 
 
 def _read(connection: socket.socket, size: int) -> bytearray:

@@ -25,6 +25,9 @@ from c3d_export.data.capture.screen import Screen
 from c3d_export.data.capture.summary import Status, Summary, Watch
 from c3d_export.data.capture.surroundings import display, interruptible, scratch_folder
 
+LINGER: Final = 10.0
+"""Seconds that what a launcher has left behind has to show something, once all others are gone."""
+
 _LOOK_EACH: Final = 0.1
 _FINDINGS_EACH: Final = 0.5
 
@@ -71,6 +74,7 @@ class _Run:
         self.findings = Findings()
         self.ended = ""
         self.code: int | None = None
+        self.quiet_since = 0.0
         self.started = time.monotonic()
         self.seconds = 0.0
         self.last_line = ""
@@ -82,19 +86,14 @@ class _Run:
             self.screen = Screen(env["DISPLAY"], self.options.pace, self.keeper)
             return
         library = self.scratch / PRELOADED
-        path = self.scratch / "socket"
         with disk_errors(library):
             # A copy: a program that runs as somebody else may not read where ours is.
             shutil.copyfile(preload_library(), library)
             library.chmod(0o755)
-        self.receiver = Receiver(path, self.options.pace, self.keeper)
+        self.receiver = Receiver(self.scratch / "socket", self.options.pace, self.keeper)
         before = env.get("LD_PRELOAD", "")
-        ours = {
-            "LD_PRELOAD": f"{library} {before}".strip(),
-            "C3D_CAPTURE_SOCKET": str(path),
-            "C3D_CAPTURE_PASSWORD": self.receiver.password,
-        }
-        self._start_program({**env, **ours})
+        preloads = f"{library} {before}".strip()
+        self._start_program({**env, **self.receiver.environment, "LD_PRELOAD": preloads})
 
     def _start_program(self, env: Mapping[str, str]) -> None:
         log = self.options.log or self.scratch / "output"
@@ -128,17 +127,25 @@ class _Run:
         return "program" if self._program_is_over() else ""
 
     def _program_is_over(self) -> bool:
-        """A launcher may end before what it has started: that is connected, or not yet."""
+        """A launcher may end before what it has started, which need not be connected yet."""
         if self.program is None or self.program.code is None:
             return False
-        if self.receiver is None or self.receiver.senders:
-            return self.receiver is None or not self.receiver.active
-        return not self.program.pids
+        if self.receiver is None:
+            return True
+        if self.receiver.active:
+            self.quiet_since = 0.0
+            return False
+        if not self.program.pids and (self.program.code or not self.receiver.relatives()):
+            return True
+        self.quiet_since = self.quiet_since or time.monotonic()
+        return bool(self.receiver.senders) and time.monotonic() - self.quiet_since > LINGER
 
     def _let_run(self, watch: Watch) -> None:
         """Takes no more frames, and waits for the program."""
         self._close_sources()
-        while self.program is not None and (self.program.code is None or self.program.pids):
+        while self.program is not None and (
+            self.program.code is None or self.program.pids or self._living_senders()
+        ):
             if time.monotonic() - self.started > self.options.timeout:
                 return
             watch(self.status())
@@ -147,13 +154,20 @@ class _Run:
     def stop(self) -> None:
         """Ends everything that still runs; nothing is offered to the keeper afterwards."""
         self.seconds = time.monotonic() - self.started
-        others = [] if self.receiver is None else [s.pid for s in self.receiver.active]
         if self.program is not None:
             self.code = self.program.code
+            others = self._living_senders()
             self._close_sources()
             self.program.end(others)
             self.last_line = self.program.last_line()
         self._close_sources()
+
+    def _living_senders(self) -> set[int]:
+        """Processes that have sent frames, in whatever session they are now."""
+        if self.receiver is None:
+            return set()
+        connected = {sender.pid for sender in self.receiver.active}
+        return connected | self.receiver.relatives() & {s.pid for s in self.receiver.senders}
 
     def _close_sources(self) -> None:
         if self.receiver is not None:
@@ -194,8 +208,13 @@ class _Run:
             ended=self.ended,
             program_exit=self.code,
             program_said=self.last_line,
-            faults=tuple(self.receiver.faults if self.receiver else ()),
+            faults=self._faults(),
         )
+
+    def _faults(self) -> tuple[str, ...]:
+        if self.screen is not None and self.ended == "display":
+            return (f"no more frames of the display: {self.screen.error}",)
+        return tuple(self.receiver.faults) if self.receiver else ()
 
     def why_nothing(self) -> str:
         """One line: what was seen, and what to do."""
