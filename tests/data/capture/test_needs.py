@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from c3d_export.core.errors import (
-    CaptureProtocolError,
     LibraryMissingError,
     MissingInputError,
     OptionError,
 )
-from c3d_export.data.capture import headless, screen
+from c3d_export.data.capture import headless
 from c3d_export.data.capture.headless import headless_display
 from c3d_export.data.capture.options import Options, Pace, Place, Target
 from c3d_export.data.capture.program import check_preloads, find_program, preload_library
@@ -37,6 +36,11 @@ def test_a_display_of_its_own_has_the_size_asked_for(env: dict[str, str]) -> Non
         assert "320x200 pixels" in said.stdout
     gone = subprocess.run(["xdpyinfo"], env=shown, capture_output=True, text=True, check=False)
     assert gone.returncode != 0
+
+
+def test_whether_a_display_is_there(env: dict[str, str]) -> None:
+    assert all(map(headless.is_there, (env["DISPLAY"], env["DISPLAY"] + ".0", "elsewhere:0")))
+    assert not headless.is_there(":4711")
 
 
 def test_the_folder_of_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,13 +77,6 @@ def test_an_xvfb_that_does_not_come_up_says_so_at_once(tmp_path: Path) -> None:
 def test_no_library_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(LibraryMissingError, match="from its source, on Linux"):
         preload_library(tmp_path)
-
-
-def test_no_ffmpeg_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(LibraryMissingError, match="pip install imageio-ffmpeg"):
-        screen.find_ffmpeg()
 
 
 def test_a_program_that_is_not_there() -> None:
@@ -142,24 +139,3 @@ def test_what_cannot_be_asked_for(
     target = Target(tmp_path, "a")
     with pytest.raises(OptionError, match=why):
         build(target)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"P5\n2 2\n255\n", b"P6\n2 x\n255\n", b"P6\n2 2\n65535\n", b"P6\n0 2\n255\n", b"x" * 200],
-)
-def test_what_is_no_picture_of_ffmpeg(data: bytes, tmp_path: Path) -> None:
-    (tmp_path / "stream").write_bytes(data)
-    with (tmp_path / "stream").open("rb") as stream, pytest.raises(CaptureProtocolError):
-        screen.read_picture(stream)
-
-
-def test_pictures_of_ffmpeg_are_read_one_by_one(tmp_path: Path) -> None:
-    (tmp_path / "stream").write_bytes(b"P6\n2 1\n255\nabcdefP6\n1 1\n255\nghiP6\n1 2\n255\nhalf")
-    with (tmp_path / "stream").open("rb") as stream:
-        first, second = screen.read_picture(stream), screen.read_picture(stream)
-        assert screen.read_picture(stream) is None
-        assert screen.read_picture(stream) is None
-    assert first is not None
-    assert second is not None
-    assert (first.shape, second.tobytes()) == ((1, 2, 3), b"ghi")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from c3d_export.core.errors import NothingCapturedError, OptionError
+from c3d_export.data.capture import headless
 from c3d_export.data.capture.options import Place
 
 from .conftest import HERE, Capture, Compile
@@ -249,3 +251,20 @@ def test_the_picture_of_a_display(gl_program: Path, run_capture: Capture, tmp_pa
     assert frame.shape == (240, 320, 3)
     assert index_of(frame[:96, :160]) == 0
     assert not frame[96:].any()
+
+
+def test_a_display_that_goes_away(run_capture: Capture) -> None:
+    """What was taken stays, and it is told that there was to be more."""
+    pytest.importorskip("imageio_ffmpeg")
+    xvfb = shutil.which("Xvfb")
+    assert xvfb
+    with headless._server(xvfb, (64, 48)) as server:
+        done = run_capture(
+            *("sh", "-c", f"sleep 3; kill {server.pid}; sleep 30"),
+            place=Place(grab=f":{headless._number(server)}"),
+            every=0,
+            fps=5.0,
+        )
+    assert done.frames
+    assert (done.summary.ended, done.summary.exit_code) == ("display", 0)
+    assert done.summary.faults[0].startswith("no more frames of the display: ")

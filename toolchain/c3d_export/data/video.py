@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-import numpy as np
-
-from c3d_export.core.errors import ImageError, LibraryMissingError
+from c3d_export.core.errors import ImageError
 from c3d_export.core.limits import size_fault
+from c3d_export.data.ffmpeg import PICTURES, find_ffmpeg, read_picture
 from c3d_export.runtime.images import Frame
 
 _LOSSLESS: Final = frozenset(
@@ -102,13 +100,12 @@ class Video:
         """The frames as PPM on a pipe, each with its size."""
         choose = f"select=not(mod(n\\,{self.every}))"
         options = ["-map", "0:v:0", "-vf", choose, "-fps_mode", "passthrough"]
-        output = ["-f", "image2pipe", "-c:v", "ppm", "-"]
-        head = [_command(), "-nostdin", "-hide_banner"]
+        head = [find_ffmpeg(), "-nostdin", "-hide_banner"]
         told = subprocess.run([*head, "-i", str(self.path)], capture_output=True, check=False)
         codec = re.search(rb"Video: (\w+)[^,]*, (\w+)", told.stderr)
         names = [part.decode() for part in codec.groups()] if codec else ["unknown", ""]
         self._take(*names)
-        command = [*head, "-v", "error", "-i", str(self.path), *options, *output]
+        command = [*head, "-v", "error", "-i", str(self.path), *options, *PICTURES]
         with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as process:
                 assert process.stdout is not None
@@ -121,7 +118,7 @@ class Video:
     def _from_pipe(self, pipe: IO[bytes]) -> Iterator[tuple[int, Frame]]:
         try:
             for index in itertools.count():
-                if (frame := _read_ppm(pipe)) is None:
+                if (frame := read_picture(pipe)) is None:
                     return
                 yield index * self.every, frame
         except ImageError as error:
@@ -146,30 +143,3 @@ def _missing_end(container: Any, stream: Any, count: int, end: float) -> str:
 def _check_size(width: int, height: int) -> None:
     if fault := size_fault(width, height):
         raise ImageError(f"its frames have {fault}; scale or cut them")
-
-
-def _command() -> str:
-    found = shutil.which("ffmpeg")
-    if found is None:
-        try:
-            found = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
-        except (ModuleNotFoundError, RuntimeError) as error:
-            message = "a video needs PyAV or ffmpeg; run pip install 'c3d-export[baselines]'"
-            raise LibraryMissingError(message) from error
-    return str(found)
-
-
-def _read_ppm(pipe: IO[bytes]) -> Frame | None:
-    """The next frame of a stream of PPM images; None at its end."""
-    head = pipe.readline(), pipe.readline(), pipe.readline()
-    if not head[0]:
-        return None
-    size = re.fullmatch(rb"(\d{1,5}) (\d{1,5})\n", head[1])
-    if head[0] != b"P6\n" or not size or head[2] != b"255\n":
-        raise ImageError("ffmpeg answered something else than a picture")
-    width, height = int(size[1]), int(size[2])
-    _check_size(width, height)
-    data = pipe.read(width * height * 3)
-    if len(data) < width * height * 3:
-        raise ImageError("it ends within a frame")
-    return np.frombuffer(data, np.uint8).reshape(height, width, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import socket
@@ -107,11 +108,31 @@ def _number(server: subprocess.Popen[bytes]) -> int:
 def _client(number: int) -> Iterator[int]:
     """Keeps Xvfb from ending between two programs, or before the first: it always has a client."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        path = f"/tmp/.X11-unix/X{number}"
         try:
-            connection.connect(path if Path(path).exists() else f"\0{path}")
+            connection.connect(_address(number))
             connection.sendall(_HELLO)
         except OSError as error:
             message = f"Xvfb does not answer on display :{number}: {error}; set DISPLAY"
             raise LibraryMissingError(message) from error
         yield number
+
+
+def _address(number: int) -> str:
+    path = f"/tmp/.X11-unix/X{number}"
+    return path if Path(path).exists() else f"\0{path}"  # a name without a file
+
+
+def is_there(display: str) -> bool:
+    """Whether something listens for a display of this host (":3", ":3.0"); of others, always."""
+    local = re.fullmatch(r"(?:unix)?:(\d+)(?:\.\d+)?", display)
+    if local is None:
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(0)
+        try:
+            connection.connect(_address(int(local[1])))
+        except BlockingIOError:
+            return True  # it is only slow to answer
+        except OSError:
+            return False
+    return True

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import shutil
 import subprocess
 import threading
 import time
-from typing import IO, Final
+from typing import Final
 
-import numpy as np
-
-from c3d_export.core.errors import CaptureProtocolError, LibraryMissingError
-from c3d_export.core.limits import size_fault
+from c3d_export.core.errors import ImageError
+from c3d_export.data.capture.headless import is_there
 from c3d_export.data.capture.keeper import Keeper
 from c3d_export.data.capture.options import Pace
-from c3d_export.runtime.images import Frame
+from c3d_export.data.ffmpeg import PICTURES, find_ffmpeg, read_picture
 
-_LONGEST_LINE: Final = 64
-_PICTURES: Final = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")
-_ADVICE: Final = "install it (Debian: ffmpeg; or pip install imageio-ffmpeg)"
-
-
-def find_ffmpeg() -> str:
-    """The program of the system, else that of imageio-ffmpeg. Raises LibraryMissingError."""
-    if found := shutil.which("ffmpeg"):
-        return found
-    try:
-        return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        message = f"no ffmpeg, which takes frames of a display; {_ADVICE}"
-        raise LibraryMissingError(message) from None
+_LOOK_EACH: Final = 1.0
 
 
 class Screen:
@@ -44,10 +27,13 @@ class Screen:
         self.error = ""
         self._warm = time.monotonic() + pace.warm_seconds
         self._keeper = keeper
-        quiet = ["-nostdin", "-loglevel", "error"]
+        self._display = display
+        self._next_look = time.monotonic() + _LOOK_EACH
+        # ffmpeg would look at 5 MB of pictures before it sends the first one.
+        quiet = ["-nostdin", "-loglevel", "error", "-probesize", "32"]
         source = ["-f", "x11grab", "-draw_mouse", "0", "-framerate", f"{pace.fps:g}", "-i", display]
         self._ffmpeg = subprocess.Popen(
-            [find_ffmpeg(), *quiet, *source, *_PICTURES],
+            [find_ffmpeg(), *quiet, *source, *PICTURES],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,7 +44,12 @@ class Screen:
 
     @property
     def running(self) -> bool:
-        return self._thread.is_alive()
+        """Whether more may come. When a display has gone ffmpeg repeats its last picture."""
+        if time.monotonic() > self._next_look:
+            self._next_look = time.monotonic() + _LOOK_EACH
+            if not is_there(self._display):
+                self.error = f"{self._display} has gone"
+        return self._thread.is_alive() and not self.error
 
     def close(self) -> None:
         """Ends ffmpeg."""
@@ -70,34 +61,16 @@ class Screen:
         assert self._ffmpeg.stdout is not None
         assert self._ffmpeg.stderr is not None
         with self._ffmpeg.stdout as pictures, self._ffmpeg.stderr as errors:
+            fault = "ffmpeg ended"
             try:
                 while (frame := read_picture(pictures)) is not None:
                     self.frames += 1
                     if time.monotonic() >= self._warm and not self._keeper.offer(frame):
                         return
-                self.error = errors.read(4096).decode(errors="replace").strip() or "ffmpeg ended"
-            except CaptureProtocolError as error:
-                self.error = str(error)
+            except ImageError as error:
+                fault = str(error)
             finally:
                 with contextlib.suppress(OSError):
                     self._ffmpeg.kill()
-
-
-def read_picture(stream: IO[bytes]) -> Frame | None:
-    """The next PPM of a stream, uint8 (height, width, 3), or None at its end, whole or not.
-
-    Raises CaptureProtocolError for anything else than a PPM of 8 bits within the limits.
-    """
-    magic, size, depth = (stream.readline(_LONGEST_LINE) for _ in range(3))
-    if not depth:
-        return None
-    try:
-        width, height = map(int, size.split())
-    except ValueError:
-        width = height = 0
-    if magic != b"P6\n" or depth != b"255\n" or size_fault(width, height):
-        raise CaptureProtocolError("ffmpeg sent something else than pictures; try another ffmpeg")
-    data = stream.read(width * height * 3)
-    if len(data) < width * height * 3:
-        return None
-    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+            said = errors.read(4096).decode(errors="replace").strip()
+            self.error = self.error or said or fault

@@ -24,6 +24,7 @@ from c3d_export.data.capture.receiver import Receiver
 from c3d_export.data.capture.screen import Screen
 from c3d_export.data.capture.summary import Status, Summary, Watch
 from c3d_export.data.capture.surroundings import display, interruptible, scratch_folder
+from c3d_export.data.ffmpeg import find_ffmpeg
 
 LINGER: Final = 10.0
 """Seconds that what a launcher has left behind has to show something, once all others are gone."""
@@ -42,7 +43,9 @@ def capture(options: Options, env: Mapping[str, str], watch: Watch) -> Summary:
     program first.
     """
     program = find_program(options.command) if options.command else None
-    if program is not None and not options.place.grab:
+    if options.place.grab:
+        find_ffmpeg()
+    elif program is not None:
         preload_library()
         check_preloads(program)
     keeper = Keeper(options.target)
