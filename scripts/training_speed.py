@@ -2,6 +2,7 @@
 
 scripts/training_speed.py --frames DIR --game NAME [--sizes xsmall,small] [--threads 1] [--rounds 9]
 scripts/training_speed.py --frames DIR --game NAME --losses 500 --seeds 3 --crop 128
+scripts/training_speed.py --frames DIR --game NAME --work
 
 The plain loop is what one writes with PyTorch at hand: float32, NCHW, autograd of the formulas, no
 fused or in-place operations, convolutions for 1x1 layers too, Muon in a loop over the matrices as
@@ -28,6 +29,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "toolchain"))
@@ -152,14 +154,11 @@ class PlainTrainer(loop.Trainer):
         self.adam = torch.optim.Adam(others, lr=0.0, betas=betas, eps=epsilon)
         return made
 
-    def _batch(self, step: int) -> Crops:
-        pixels, frames = super()._batch(step)
-        return Crops(pixels.contiguous(), frames)
-
     def train_step(self) -> tuple[float, float, float]:
         c = self.config
         torch.manual_seed(c.seed * 1_000_003 + self.step)
-        crops = self._batch(self.step)
+        pixels, frames = self._cut(self.step).on("cpu")
+        crops = Crops(pixels.contiguous(), frames)
         self._prepare(crops.pixels)
         loss, figures = self._loss(crops)
         for one in (self.muon, self.adam):
@@ -273,6 +272,36 @@ def compare_losses(size: str, options: argparse.Namespace) -> None:
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def tell_work(size: str, options: argparse.Namespace) -> None:
+    """Products of a step and how fast this core makes them, in matrices of 2,048 rows."""
+    torch.set_num_threads(1)
+    trainer = make_trainer(False, size, 0, options)
+    for _ in range(3):
+        trainer.train_step()
+    backward = {torch.ops.aten.convolution_backward: flops_backwards}
+    with FlopCounterMode(display=False, custom_mapping=backward) as counter:
+        trainer.train_step()
+    work = counter.get_total_flops() / 1e9
+    peak = max(gflops_of_a_product() for _ in range(10))
+    print(f"| {size} | {work:.1f} | {peak:.1f} | {work / peak:.3f} |", flush=True)
+
+
+def flops_backwards(
+    grad: Sequence[int], x: Sequence[int], weight: Sequence[int], *rest: Any, **more: Any
+) -> int:
+    """Of a convolution, from shapes; torch counts all pairs of channels in grouped ones, too."""
+    wanted = rest[-1]
+    forwards = 2 * grad[0] * math.prod(grad[2:]) * math.prod(weight)
+    return forwards * sum(wanted[:2])
+
+
+def gflops_of_a_product(rows: int = 2048) -> float:
+    a, b = torch.rand(2, rows, rows)
+    start = time.process_time()
+    a @ b
+    return 2e-9 * rows**3 / (time.process_time() - start)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -285,7 +314,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--losses", type=int, default=0, help="compare after so many steps instead")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--work", action="store_true", help="count the products of a step instead")
     options = parser.parse_args(arguments)
+    if options.work:
+        print("| model | Gflop a step | Gflop/s of a core | s a step at least |")
+        print("|---|---:|---:|---:|", flush=True)
+        for size in options.sizes.split(","):
+            tell_work(size, options)
+        return 0
     if options.losses:
         print("| model | seed | loss | bpp | dB | plain: loss | bpp | dB |")
         print("|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)

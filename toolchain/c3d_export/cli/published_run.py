@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..core import jsonio
 from ..core.atomic import remove_file, remove_litter, write_bytes_atomic
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ..train.service import TrainingFrames
     from ..train.staged import StagedConfig, StagedTrainer, Step
     from .schedule import Schedule
-
-_CHECKPOINT: Final = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,9 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        return self.workspace.runs / self.name / _CHECKPOINT
+        from ..train.logs import CHECKPOINT_FILE
+
+        return self.workspace.runs / self.name / CHECKPOINT_FILE
 
     def check(self) -> None:
         """Raises OptionError where the model is there already."""

@@ -36,6 +36,7 @@ class Job:
         self, workspace: Workspace, start: SavedModel, frames: TrainingFrames, as_json: bool
     ) -> None:
         from ..train import service
+        from ..train.logs import CHECKPOINT_FILE
         from ..train.parallel import joined
 
         with open_log(self.folder, self.name, frames.pools) as log:
@@ -47,7 +48,7 @@ class Job:
             if group.leads:
                 tuned = service.SavedModel(network, self._state(trainer, start, frames))
                 service.save(workspace.model(self.name), tuned)
-                remove_file(self.folder / service.CHECKPOINT_FILE)
+                remove_file(self.folder / CHECKPOINT_FILE)
         _tell(path, self.name, trainer, as_json)
 
     def _trainer(

@@ -131,7 +131,8 @@ class _Run:
         from ..superres.bundle import SUFFIX
         from ..superres.export import export_rcan, measure_gain
         from ..superres.training import save_rcan
-        from ..train.service import CHECKPOINT_FILE, MODEL_FILE, make_folder
+        from ..train.logs import CHECKPOINT_FILE
+        from ..train.service import MODEL_FILE, make_folder
 
         checkpoint = self.workspace.runs / self.name / CHECKPOINT_FILE
         with open_log(checkpoint.parent, self.name, self.frames.pools) as log:

@@ -16,7 +16,7 @@ from typing import Final
 from ..core.atomic import remove_file, write_bytes_atomic
 from ..core.errors import OptionError, PartialFailureError, UsageError, WorkerError
 from ..core.locks import is_locked
-from ..train.logs import LOG_FILE
+from ..train.logs import CHECKPOINT_FILE, LOG_FILE
 from . import state
 from .executors import Executor, Job
 from .folder import LOCK_FILE, LOGS, STATE_FILE, STOP_FILE, last_line
@@ -26,7 +26,6 @@ from .work import Attempt
 _PAUSE: Final = 0.2
 # How long commands may take to end after an interrupt; they are killed earlier (`work.py`).
 _ENDING: Final = 60.0
-_CHECKPOINT: Final = "checkpoint.safetensors"
 LOST: Final = "its process vanished; was it killed, or out of memory?"
 
 Told = Callable[[TaskState], None]
@@ -237,7 +236,7 @@ def _has_checkpoint(stage: Stage, now: Progress) -> bool:
     if stage.run is None or not now.first:
         return False
     try:
-        return (stage.run / _CHECKPOINT).stat().st_mtime > now.first - _TICK
+        return (stage.run / CHECKPOINT_FILE).stat().st_mtime > now.first - _TICK
     except OSError:
         return False
 

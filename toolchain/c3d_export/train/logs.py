@@ -29,6 +29,7 @@ from .events import Events, open_events
 
 STATUS_FILE: Final = "status.json"
 LOG_FILE: Final = "log.jsonl"
+CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 
 # More than two records take.
 _LAST_BYTES: Final = 4096

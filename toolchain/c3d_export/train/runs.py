@@ -9,11 +9,20 @@ from typing import Any, Final
 from ..core import jsonio
 from ..core.errors import CheckpointError
 from ..core.locks import is_locked
-from .logs import FAILED, FINISHED, LOG_FILE, RUNNING, STATUS_FILE, STOPPED, number, read_log
+from .logs import (
+    CHECKPOINT_FILE,
+    FAILED,
+    FINISHED,
+    LOG_FILE,
+    RUNNING,
+    STATUS_FILE,
+    STOPPED,
+    number,
+    read_log,
+)
 
 INTERRUPTED: Final = "interrupted"
 BROKEN: Final = "broken"
-_CHECKPOINT: Final = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class RunInfo:
     def goes_on(self) -> bool:
         """Whether its line goes on with it; without a checkpoint it begins anew."""
         waits = self.state in (INTERRUPTED, FAILED)
-        return waits and (self.folder / _CHECKPOINT).is_file()
+        return waits and (self.folder / CHECKPOINT_FILE).is_file()
 
 
 def list_runs(folder: Path) -> tuple[list[RunInfo], list[Path]]:

@@ -27,6 +27,7 @@ from ..models.network import Codec, build_network
 from ..models.spec import SIZES, CodecSpec
 from .checkpoint import load_checkpoint, model_bytes, restore_model
 from .crops import Pool
+from .logs import CHECKPOINT_FILE
 from .loop import Report, TrainConfig, Trainer
 from .parallel import ALONE, WHAT_IS_SAME, Group
 from .teacher import Teacher
@@ -40,7 +41,6 @@ MAX_KLT_FRAMES: Final = 64
 
 MODEL_FILE: Final = "model.safetensors"
 PREVIOUS_FILE: Final = "previous.safetensors"
-CHECKPOINT_FILE: Final = "checkpoint.safetensors"
 _RUN_FILE: Final = "run.json"
 
 
