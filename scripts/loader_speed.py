@@ -37,8 +37,9 @@ from c3d_export.models.network import Codec
 from c3d_export.models.spec import SIZES
 from c3d_export.runtime.images import list_images, read_image, write_image
 from c3d_export.train.ahead import Ahead
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool, cut_crops
-from c3d_export.train.loop import TrainConfig, Trainer
+from c3d_export.train.loop import Trainer
 from c3d_export.train.service import new_network
 
 CROP: Final = 256

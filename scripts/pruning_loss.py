@@ -33,8 +33,9 @@ from c3d_export.prune.importance import Importance, importance_of, magnitude_imp
 from c3d_export.prune.planner import HD, Planner
 from c3d_export.prune.search import STEP, smallest
 from c3d_export.prune.widths import resolution
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool, sample_batch
-from c3d_export.train.loop import TrainConfig, Trainer
+from c3d_export.train.loop import Trainer
 from c3d_export.train.service import gather, load_saved
 
 CROPS, CROP, QUALITIES = 12, 256, (1, 3, 5, 7)

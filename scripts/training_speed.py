@@ -40,6 +40,7 @@ from c3d_export.data.locate import locate_game  # noqa: E402
 from c3d_export.models import latents, layers, transforms  # noqa: E402
 from c3d_export.models.entropy import gaussian_bits, scale_of  # noqa: E402
 from c3d_export.train import loop, optimizer  # noqa: E402
+from c3d_export.train.config import TrainConfig  # noqa: E402
 from c3d_export.train.crops import Crops, Pool  # noqa: E402
 from c3d_export.train.optimizer import MuonAdam  # noqa: E402
 from c3d_export.train.precision import usual_precision  # noqa: E402
@@ -183,7 +184,7 @@ def make_trainer(plain: bool, size: str, seed: int, options: argparse.Namespace)
     model = new_network(spec_of_size(size), pools, seed)
     precision = "float32" if plain else usual_precision("cpu")
     steps = options.losses or 10_000
-    config = loop.TrainConfig(steps, crop=options.crop, seed=seed, precision=precision)
+    config = TrainConfig(steps, crop=options.crop, seed=seed, precision=precision)
     if not plain:
         keep_freed_memory()
         return loop.Trainer(model, config, pools, None)

@@ -21,8 +21,9 @@ from c3d_export.prune.importance import Importance, magnitude_importance
 from c3d_export.prune.planner import Planner
 from c3d_export.prune.widths import spec_widths, with_widths
 from c3d_export.train.checkpoint import load_checkpoint, load_model, save_model
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool
-from c3d_export.train.loop import TrainConfig, Trainer
+from c3d_export.train.loop import Trainer
 
 XSMALL = SIZES["xsmall"]
 TARGET = with_widths(

@@ -20,8 +20,9 @@ from c3d_export.prune.importance import (
     magnitude_importance,
 )
 from c3d_export.prune.planner import Planner
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool, sample_batch
-from c3d_export.train.loop import TrainConfig, Trainer
+from c3d_export.train.loop import Trainer
 from c3d_export.train.service import new_network
 
 WIDE = StageSpec(48, (48,), 64, (64,))

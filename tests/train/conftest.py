@@ -11,8 +11,9 @@ import torch
 from c3d_export.models.klt import initialize_from_frames
 from c3d_export.models.network import Codec, build_network
 from c3d_export.models.spec import CodecSpec, StageSpec
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool
-from c3d_export.train.loop import TrainConfig, Trainer
+from c3d_export.train.loop import Trainer
 
 STAGE = StageSpec(8, (8,), 16, (16,))
 NANO = CodecSpec("nano", 16, 8, 8, 2, STAGE, STAGE, 8, (8, 8, 8), 8)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from c3d_export.models.network import Codec
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool
-from c3d_export.train.loop import TrainConfig
 from c3d_export.train.parallel import Group
 from c3d_export.train.precision import usual_precision
 from c3d_export.train.service import (

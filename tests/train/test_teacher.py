@@ -14,8 +14,9 @@ from c3d_export.models.klt import initialize_from_frames
 from c3d_export.models.network import Codec, build_network
 from c3d_export.models.spec import StageSpec
 from c3d_export.train.checkpoint import save_model
+from c3d_export.train.config import TrainConfig
 from c3d_export.train.crops import Pool, sample_batch
-from c3d_export.train.loop import TrainConfig, Trainer, distortion
+from c3d_export.train.loop import Trainer, distortion
 from c3d_export.train.service import TrainingFrames, resume_run, start_run
 from c3d_export.train.teacher import Teacher, check_teacher
 

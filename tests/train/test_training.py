@@ -12,9 +12,10 @@ from torch import Tensor
 from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec, quality_lambdas
 from c3d_export.train.checkpoint import load_model
+from c3d_export.train.config import Progress
 from c3d_export.train.crops import Pool, sample_batch
 from c3d_export.train.decay import DECAYS
-from c3d_export.train.loop import Progress, Trainer, distortion
+from c3d_export.train.loop import Trainer, distortion
 
 MakeTrainer = Callable[..., Trainer]
 

@@ -12,7 +12,7 @@ from ..core.errors import OptionError, ProviderMissingError
 from .settings import force_option, seed_option
 
 if TYPE_CHECKING:
-    from ..train.loop import TrainConfig
+    from ..train.config import TrainConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 

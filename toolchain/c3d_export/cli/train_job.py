@@ -14,8 +14,9 @@ from .schedule import Schedule, configs
 
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
+    from ..train.config import Progress, TrainConfig
     from ..train.logs import RunLog
-    from ..train.loop import Progress, TrainConfig, Trainer
+    from ..train.loop import Trainer
     from ..train.parallel import Group
     from ..train.service import SavedModel, TrainingFrames
     from ..train.teacher import Teacher
@@ -67,7 +68,7 @@ class Job:
         self, start: SavedModel, frames: TrainingFrames, teacher: Teacher | None, group: Group
     ) -> TrainConfig:
         from ..train import service
-        from ..train.loop import TrainConfig
+        from ..train.config import TrainConfig
 
         s, steps = self.schedule, self.schedule.steps or self.default_steps
         service.quantize_step(s.quantize_from, steps)  # refuses a bad share before time is spent

@@ -19,8 +19,9 @@ from torch import Tensor
 from ..core.errors import OptionError
 from ..models.network import Codec, Output, quality_lambdas
 from ..train.centering import fold_centers
+from ..train.config import TrainConfig
 from ..train.crops import Pool, sample_batch
-from ..train.loop import TrainConfig, distortion
+from ..train.loop import distortion
 from .groups import Member, Part, prunable_widths
 
 TAYLOR = "taylor-squared"

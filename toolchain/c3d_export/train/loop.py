@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from .checkpoint import (
     restore_model,
     save_checkpoint,
 )
+from .config import Progress, Report, TrainConfig
 from .crops import Crops, Cut, Pool, cut_crops
 from .decay import DECAYS
 from .optimizer import MuonAdam, laid_out, layer_factors, make_optimizer, set_learning_rate
@@ -39,56 +39,9 @@ from .ranges import fill_ranges
 from .revive import revive
 from .teacher import Teacher
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """steps: length of the run. batch: crops a step. crop: pixels a side, a multiple of 64.
-
-    learning_rate: relative to each layer's size (`train/optimizer.py`), after `warmup` steps,
-    falling to zero by `decay` (`train/decay.py`). hyper_warmup: steps over which z's rate enters
-    the loss. teacher_weight: share of the distortion, 0..1, that is measured against the picture
-    of a teacher instead of the frame.
-    quantize_from: first step in the integer simulation (`steps` or more: never). average: decay
-    of the moving average of weights, which is what is kept. precision: "bfloat16" or "float32".
-    device: where the network trains, "cpu" or "cuda".
-    """
-
-    steps: int
-    batch: int = 8
-    crop: int = 256
-    seed: int = 0
-    learning_rate: float = 0.02
-    warmup: int = 100
-    hyper_warmup: int = 0
-    quantize_from: int = 1 << 30
-    clip: float = 2.0
-    average: float = 0.998
-    decay: str = "cosine"
-    teacher_weight: float = 0.0
-    memory: float = 0.98
-    save_every: int = 200
-    precision: str = "bfloat16"
-    device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a progress display needs: means over the last reporting interval."""
-
-    step: int
-    steps: int
-    loss: float
-    bpp: float
-    psnr: float
-    steps_per_second: float
-    seconds_left: float
-
-
 RECENTER_FIRST = (0, 10, 30, 100, 200)
 RECENTER_EVERY = 500
 """Steps at which activations are centred again: often while they still move."""
-
-Report = Callable[[Progress], None]
 
 
 def distortion(output: Output, frame: Tensor) -> Tensor:

@@ -26,9 +26,10 @@ from ..models.klt import initialize_from_frames
 from ..models.network import Codec, build_network
 from ..models.spec import SIZES, CodecSpec
 from .checkpoint import load_checkpoint, model_bytes, restore_model
+from .config import Report, TrainConfig
 from .crops import Pool
 from .logs import CHECKPOINT_FILE
-from .loop import Report, TrainConfig, Trainer
+from .loop import Trainer
 from .parallel import ALONE, WHAT_IS_SAME, Group
 from .teacher import Teacher
 
