@@ -80,12 +80,8 @@ def report(
     \b
     Example: c3d-export report --results report/ --codec supertuxkart-small.c3b --data frames/ --plots report/
     """  # noqa: E501
-    _check_pair(codec, data)
-    if codec is None and (chosen or crop or baselines or downscale or quality is not None):
-        raise OptionError(
-            "--frame, --crop, --baselines, --downscale and --quality are the viewer's; add --codec"
-            " and --data"
-        )
+    viewers = bool(chosen or crop or baselines or downscale or quality is not None)
+    _check_viewer(codec, data, viewers)
     from ..core.atomic import write_bytes_atomic
     from ..report.page import build_page
     from ..report.results import read_results
@@ -112,12 +108,11 @@ def report(
     write_bytes_atomic(target, page)
     written = _write_plots(results, plots) if plots else []
     if as_json:
-        shown = [shot.image for shot in viewer.shots]
         print_json(
             {
                 "page": str(target),
                 "bytes": len(page),
-                "frames": shown,
+                "frames": [shot.image for shot in viewer.shots],
                 "plots": list(map(str, written)),
                 "notes": list(viewer.notes),
             }
@@ -125,10 +120,16 @@ def report(
     note(f"{target}, {len(page) / 1e6:.1f} MB, frames in the viewer: {len(viewer.shots)}")
 
 
-def _check_pair(codec: str | None, data: Path | None) -> None:
+def _check_viewer(codec: str | None, data: Path | None, options: bool) -> None:
+    """options: whether there are some that only the viewer has."""
     if (codec is None) != (data is None):
         missing = "--data" if data is None else "--codec"
         raise OptionError(f"the viewer needs --codec and --data; add {missing}")
+    if codec is None and options:
+        raise OptionError(
+            "--frame, --crop, --baselines, --downscale and --quality are the viewer's; add --codec"
+            " and --data"
+        )
 
 
 def _write_plots(results: Results, folder: Path) -> list[Path]:

@@ -69,8 +69,6 @@ def train(
         chosen = _games(find_workspace(), game, games)
         train_sr(chosen, gather_frames, SrOptions.of({**options, "source": source}), as_json)
         return
-    from ..train import service
-
     for only in SR_ONLY:
         del options[only]
     schedule = Schedule(**options)
@@ -82,17 +80,33 @@ def train(
         return
     published.check_absent()
     refuse_out(out)
-    workspace, spec = find_workspace(), service.spec_of_size(size)
+    workspace = find_workspace()
     chosen = _games(workspace, game, games)
-    name = model_name(chosen[0] if len(chosen) == 1 else None, size)
+    _train_own(workspace, size, chosen, source, whole_frames, schedule, as_json)
+
+
+def _train_own(
+    workspace: Workspace,
+    size: str,
+    games: list[str],
+    source: str | None,
+    whole_frames: bool,
+    schedule: Schedule,
+    as_json: bool,
+) -> None:
+    """A network of our own family."""
+    from ..train import service
+
+    spec = service.spec_of_size(size)
+    name = model_name(games[0] if len(games) == 1 else None, size)
     if has_network(workspace, name) and not (schedule.force or schedule.resume):
         raise OptionError(
             f"{workspace.model(name)} is trained already; add --force to replace it, or tune it"
             " with `c3d-export finetune`"
         )
-    frames = as_coded(workspace, gather_frames(workspace, chosen), whole_frames)
+    frames = as_coded(workspace, gather_frames(workspace, games), whole_frames)
     whole = " --whole-frames" if whole_frames else ""
-    command = f"c3d-export train --model {size} --games {','.join(chosen)}{whole}"
+    command = f"c3d-export train --model {size} --games {','.join(games)}{whole}"
     if source is None:
         start = service.SavedModel(service.new_network(spec, frames.pools, schedule.seed))
     else:
