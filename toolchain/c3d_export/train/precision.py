@@ -9,7 +9,7 @@ def usual_precision(device: str) -> str:
     """ "bfloat16" where the device has instructions for it, else "float32".
 
     On a processor without AVX-512 PyTorch takes a loop for each product of bfloat16: a step of
-    `small` took 10.4 s there, and .88 s in float32 (docs/training.md).
+    `small` takes twelve times as long there as in float32 (docs/training.md).
     """
     if device != "cpu":
         return "bfloat16"
