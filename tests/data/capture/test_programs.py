@@ -222,6 +222,16 @@ def test_one_behind_a_script_that_loads_no_library(
         run_capture(program)
 
 
+def test_one_in_a_session_of_its_own_is_looked_at_too(
+    gl_program: Path, run_capture: Capture
+) -> None:
+    command = f"setsid {gl_program} glx frames 1 delay 4000 & exit 0"
+    with pytest.raises(NothingCapturedError, match="it showed frames, all within the warm-up"):
+        run_capture("sh", "-c", command, timeout=20)
+    with pytest.raises(NothingCapturedError, match="it never loaded OpenGL"):
+        run_capture("sh", "-c", "setsid sleep 4 & exit 0", timeout=1.5)
+
+
 def test_one_that_is_never_past_its_warm_up(gl_program: Path, run_capture: Capture) -> None:
     with pytest.raises(NothingCapturedError, match=r"all within the warm-up.*; lower --warmup"):
         run_capture(gl_program, "glx", "frames", 40, "delay", 10, warm_frames=10**6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ class Findings:
         self.vulkan = False
         self.preloaded = False
 
-    def look(self, pids: list[int]) -> None:
+    def look(self, pids: Iterable[int]) -> None:
         """Adds what these processes have loaded."""
         for pid in pids:
             names = processes.libraries(pid)
@@ -42,7 +43,7 @@ class Findings:
             return receiver.faults[-1]
         if swaps:
             why = "within the warm-up, or of a window that changes its size"
-            return f"it showed {swaps} frames, all {why}; lower --warmup"
+            return f"it showed frames, all {why}; lower --warmup"
         if receiver.senders:
             return "it showed one frame and no more; see what it waits for"
         if cause := self.cause():

@@ -110,7 +110,8 @@ class _Run:
         while not (ended := self._end()):
             now = time.monotonic()
             if self.program is not None and now >= next_look and not self.keeper.kept:
-                self.findings.look(self.program.pids)
+                relatives = self.receiver.relatives() if self.receiver else ()
+                self.findings.look({*self.program.pids, *relatives})
                 next_look = now + _FINDINGS_EACH
             watch(self.status())
             self.keeper.full.wait(_LOOK_EACH)
