@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from c3d_export.cli import keys
 from c3d_export.runtime.bundle import read_bundle
 
 from .conftest import Run
@@ -42,6 +43,24 @@ def test_keygen_prints_what_a_policy_needs(run: Run, tmp_path: Path) -> None:
     again = run("keygen", "-o", tmp_path / "studio")
     assert again.exit_code == 2
     assert "exists" in line_of(again.stderr)
+
+
+def test_what_keygen_cannot_do(run: Run, tmp_path: Path) -> None:
+    for words, told in (
+        (("-o", ""), "needs a name"),
+        (("-o", tmp_path / "a", "--passphrase"), "set C3D_KEY_PASSPHRASE"),
+    ):
+        done = run("keygen", *words)
+        assert done.exit_code == 2
+        assert told in done.stderr.splitlines()[-1]
+
+
+def test_a_name_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"members": 1, "name": "a\nsigned  x", "codec_id": "0", "manifest_sha256": "0"}
+    keys._show(Path("a.c3b"), {**told, "policy": None, "required": False, "signatures": []})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == r"name      'a\nsigned  x'"
+    assert len(lines) == 6
 
 
 def test_verify_says_who_signed(run: Run, signed: Path) -> None:

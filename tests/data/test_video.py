@@ -95,6 +95,22 @@ def test_what_is_no_video(tmp_path: Path, data: bytes) -> None:
         list(Video(tmp_path / "a.mp4").frames())
 
 
+def test_damage_in_a_lossless_file_ends_it_there(make: Make) -> None:
+    """Its decoder gives frames that look sound."""
+    path = make("a.mkv", "ffv1", "bgr0")
+    whole = list(Video(path).frames())
+    data = bytearray(path.read_bytes())
+    middle = 2 * len(data) // 3
+    data[middle : middle + 200] = bytes(200)
+    path.write_bytes(data)
+    video = Video(path)
+    frames = list(video.frames())
+    assert 0 < len(frames) < len(whole)
+    assert "damaged" in video.fault
+    for (_, frame), (_, wanted) in zip(frames, whole, strict=False):
+        assert np.array_equal(frame, wanted)
+
+
 def test_without_pyav_and_ffmpeg(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make("a.mkv", "ffv1", "bgr0")
     _without(monkeypatch, "av", "imageio_ffmpeg")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from c3d_export.core.errors import DivergedError
 from c3d_export.models.layers import IntConv2d
 from c3d_export.models.network import Codec, quality_lambdas
 from c3d_export.train.checkpoint import load_model
@@ -181,3 +182,19 @@ def test_the_learning_rate_rises_and_fades(make_trainer: MakeTrainer, decay: str
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
     middle = {"cosine": 0.05, "linear": 0.05, "late": 0.1}
     assert rates[50] == pytest.approx(middle[decay], rel=0.01)
+
+
+def test_a_loss_that_has_left_the_range_of_numbers_ends_it(make_trainer: MakeTrainer) -> None:
+    with pytest.raises(DivergedError, match=r"the loss is .*; choose a lower --learning-rate"):
+        make_trainer(steps=20, warmup=1, learning_rate=1e30).run()
+
+
+def test_weights_that_are_not_finite_are_no_network(
+    make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    """Neither are they a checkpoint. The loss of the last step does not tell of them."""
+    trainer = make_trainer(tmp_path / "run.safetensors", steps=1)
+    next(iter(trainer.average.values())).fill_(float("nan"))
+    with pytest.raises(DivergedError, match="not finite at step 1"):
+        trainer.run()
+    assert not list(tmp_path.iterdir())

@@ -27,6 +27,7 @@ from c3d_export.runtime.archive import pack_archive, unpack_archive
 from c3d_export.runtime.bundle import parse_bundle, read_bundle
 from c3d_export.runtime.codec import open_codec
 from c3d_export.runtime.signatures import MEMBER as SIGNATURES
+from c3d_export.runtime.signatures import Signature, pack_signatures, parse_signatures
 from c3d_export.runtime.store import gate
 from c3d_export.runtime.store.layout import store_root
 from c3d_export.runtime.store.store import Store
@@ -238,6 +239,19 @@ def test_signatures_are_stored_beside_the_manifest_and_replaced(
     assert store.bundle(plain).id == parse_bundle(tiny_bytes).id
     store.prune()
     assert files(store.layout.root) == {"lock": b""}
+
+
+def test_a_copy_that_another_key_has_signed_takes_no_signature_away(
+    store: Store, tiny_bytes: bytes
+) -> None:
+    """A host trusts one of the keys; whose copy comes last must not matter."""
+    members = unpack_archive(tiny_bytes)
+    for number in range(10):
+        member = pack_signatures([Signature(f"{number:016x}", bytes([number]) * 64)])
+        codec = store.add(pack_archive({**members, SIGNATURES: member}))
+    stored = store.signatures(codec)
+    assert stored is not None
+    assert [s.key for s in parse_signatures(stored)] == [f"{n:016x}" for n in range(8)]
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(

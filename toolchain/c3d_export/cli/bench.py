@@ -9,6 +9,7 @@ import click
 
 from .lookup import bundle_path
 from .measuring import find_baselines
+from .numbers import Number
 from .opening import open_allowed
 from .output import note, print_json, print_table, progress
 from .settings import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--baselines", default="", metavar="A,B", help="Such as jpeg,jxl-3,x264-medium: equal rate."
 )
-@click.option("--budget", type=click.FloatRange(min=0.1), metavar="MS", help="What fits into it?")
+@click.option("--budget", type=Number(min=0.1), metavar="MS", help="What fits into it?")
 @click.option("--chart", type=PATH, metavar="FILE.png", help="The stages as a picture.")
 @device_option
 @flavour_option

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..core.errors import OptionError
+from .numbers import Number
 from .output import note, print_json, stderr_console
 from .settings import PATH, shared
 
@@ -38,7 +39,7 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
 )
 @click.option(
     "--fps",
-    type=click.FloatRange(0, 1000, min_open=True),
+    type=Number(0, 1000, min_open=True),
     default=1.0,
     show_default=True,
     metavar="F",
@@ -52,7 +53,7 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
 )
 @click.option(
     "--warmup",
-    type=click.FloatRange(0, 86_400),
+    type=Number(0, 86_400),
     default=5.0,
     show_default=True,
     metavar="SECONDS",
@@ -67,7 +68,7 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
 )
 @click.option(
     "--min-change",
-    type=click.FloatRange(0, 255),
+    type=Number(0, 255),
     default=2.0,
     show_default=True,
     metavar="LEVELS",
@@ -86,7 +87,7 @@ _DISPLAY = re.compile(r"new|[A-Za-z0-9.-]*:[0-9]+(\.[0-9]+)?")
 @click.option("--display", metavar=":N|new", help="Take the picture of an X display, by ffmpeg.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 864_000, min_open=True),
+    type=Number(0, 864_000, min_open=True),
     default=3600.0,
     show_default=True,
     metavar="SECONDS",

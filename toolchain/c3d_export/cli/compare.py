@@ -11,6 +11,7 @@ from ..core.errors import MissingInputError, OptionError, PartialFailureError
 from .files import make_folder
 from .lookup import bundle_path
 from .measuring import find_baselines, lower_methods, lower_resolutions
+from .numbers import Number
 from .output import note, print_json, print_table, progress
 from .settings import PATH, device_option, effort_option, find_workspace, shared, threads_option
 from .superres_options import superres_options
@@ -58,7 +59,7 @@ crop_option = click.option(
     help="An image or a folder of images; several times for several.",
 )
 @click.option("--quality", type=int, metavar="Q", help="Rate point of ours; the middle otherwise.")
-@click.option("--bpp", type=float, metavar="B", help="Rate that ours comes nearest to, instead.")
+@click.option("--bpp", type=Number(), metavar="B", help="Rate that ours comes nearest to, instead.")
 @click.option("--baselines", default="jpeg,webp,avif", show_default=True, metavar="A,B")
 @crop_option
 @click.option("--actual-size", is_flag=True, help="The crops alone, one pixel for one pixel.")

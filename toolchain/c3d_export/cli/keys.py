@@ -53,9 +53,16 @@ def _toml_name(name: str) -> str:
 def _new_passphrase(asked: bool) -> str:
     from ..deploy.signing import PASSPHRASE_VARIABLE
 
-    if not asked:
-        return os.environ.get(PASSPHRASE_VARIABLE, "")
-    return str(click.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True))
+    given = os.environ.get(PASSPHRASE_VARIABLE, "")
+    if given or not asked:
+        return given
+    try:
+        return str(click.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True))
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        message = f"nobody can be asked for a passphrase; set {PASSPHRASE_VARIABLE}"
+        raise OptionError(message) from error
 
 
 def signing_key(path: Path) -> SigningKey:
@@ -175,10 +182,15 @@ def describe(bundle: Bundle, policy: Policy, signers: tuple[Signer, ...]) -> dic
     }
 
 
+def _on_a_line(text: str) -> str:
+    """What a stranger has written must not look like lines of ours, nor steer the terminal."""
+    return text if text.isprintable() else ascii(text)
+
+
 def _show(path: Path, result: dict[str, Any]) -> None:
     lines = [
         f"{path}: whole, {result['members']} members agree with their hashes",
-        f"name      {result['name']}",
+        f"name      {_on_a_line(result['name'])}",
         f"codec id  {result['codec_id']}",
         f"manifest  sha256 {result['manifest_sha256']}",
         f"policy    {result['policy'] or ('the keys given' if result['required'] else 'none')}",

@@ -148,14 +148,24 @@ def bundle_path(workspace: Workspace, codec: str | None) -> Path:
 
 
 def _installed(name_or_id: str) -> Path | None:
-    """The folder of a codec in the store; None where the store has none of this name or id."""
+    """The folder of a codec in the store; None where the store has none of this name or id.
+
+    Raises MissingModelError where it has had one that is gone.
+    """
     from ..runtime.store.store import open_store
 
     store = open_store()
     try:
-        return store.layout.codec(store.find(name_or_id))
+        codec = store.find(name_or_id)
     except (MissingModelError, OptionError):
         return None
+    folder = store.layout.codec(codec)
+    if not folder.exists():
+        raise MissingModelError(
+            f"{name_or_id} is codec {codec.hex()}, which is gone from {store.layout.root}; install"
+            " its bundle again"
+        )
+    return folder
 
 
 def _told(call: Callable[[], T]) -> T:

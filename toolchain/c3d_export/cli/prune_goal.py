@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import OptionError
+from .numbers import Number
 from .settings import threads_option
 
 if TYPE_CHECKING:
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
 
 _DEFAULT_RATIO = 0.3
 _OPTIONS = (
-    click.option("--ratio", type=float, metavar="R", help="Share of MACs to remove [0.3]."),
+    click.option("--ratio", type=Number(), metavar="R", help="Share of MACs to remove [0.3]."),
     click.option(
-        "--keep", type=float, metavar="S", help="Published models: share of every width that stays."
+        "--keep",
+        type=Number(),
+        metavar="S",
+        help="Published models: share of every width that stays.",
     ),
-    click.option("--target-macs", "macs", type=float, metavar="X", help="MACs per pixel at most."),
+    click.option(
+        "--target-macs", "macs", type=Number(), metavar="X", help="MACs per pixel at most."
+    ),
     click.option(
         "--target-ms",
         "ms",
-        type=float,
+        type=Number(),
         metavar="X",
         help="Milliseconds of the networks at most, measured on this host.",
     ),

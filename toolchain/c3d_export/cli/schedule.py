@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..core.errors import OptionError, ProviderMissingError
+from .numbers import Number
 from .settings import force_option, seed_option
 
 if TYPE_CHECKING:
@@ -74,20 +75,21 @@ def schedule_options(
     """The options of a schedule, as one argument `schedule` of the command."""
     options = (
         click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Length of the run."),
-        click.option("--minutes", type=float, metavar="M", help="As many steps as fit into M."),
-        click.option("--quantize-from", type=float, default=quantize_from, show_default=True,
+        click.option("--minutes", type=Number(), metavar="M", help="As many steps as fit into M."),
+        click.option("--quantize-from", type=Number(), default=quantize_from, show_default=True,
                      metavar="SHARE", help="Share of the steps before integer simulation."),
-        click.option("--learning-rate", type=float, default=learning_rate, show_default=True,
+        click.option("--learning-rate", type=Number(0.0, min_open=True), default=learning_rate,
+                     show_default=True,
                      help="At first; this, --batch and --crop of published models are their"
                      " schedule's where they are not given."),
         click.option("--decay", type=click.Choice(["cosine", "linear", "late"]), default=decay,
                      show_default=True, help="How the learning rate falls to zero."),
-        click.option("--average", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.998,
+        click.option("--average", type=Number(0.0, 1.0, max_open=True), default=0.998,
                      show_default=True, metavar="DECAY",
                      help="Of the moving average of the weights, which is what is kept."),
         click.option("--teacher", metavar="NAME",
                      help="A model of the workspace whose pictures to come near to."),
-        click.option("--teacher-weight", type=click.FloatRange(0.0, 1.0), default=0.5,
+        click.option("--teacher-weight", type=Number(0.0, 1.0), default=0.5,
                      show_default=True, metavar="W",
                      help="Share of the error that is against the teacher's picture."),
         click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .numbers import Number
+
 if TYPE_CHECKING:
     from ..data.workspace import Workspace
 
@@ -100,13 +102,13 @@ model_option = click.option(
     " other commands the name of an imported or trained one.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N")
+seed_option = click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N")
 plain_http_option = click.option(
     "--plain-http", is_flag=True, help="Allow registries without TLS other than this host's."
 )
 timeout_option = click.option(
     "--timeout",
-    type=click.FloatRange(1, 86_400),
+    type=Number(1, 86_400),
     default=600,
     show_default=True,
     metavar="SECONDS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,11 +102,21 @@ class Job:
     def _state(self, trainer: Trainer, start: SavedModel, frames: TrainingFrames) -> dict[str, Any]:
         from ..train import service
 
-        steps = trainer.config.steps
+        config, steps = trainer.config, trainer.config.steps
+        # A run that is gone on with keeps its own settings, whatever the line says then.
+        used = replace(
+            self.schedule,
+            batch=config.batch,
+            crop=config.crop,
+            seed=config.seed,
+            learning_rate=config.learning_rate,
+            decay=config.decay,
+            average=config.average,
+        )
         return {
             "name": self.name,
             "stage": self.stage,
-            "command": f"{self.command} {self.schedule.text(steps)}",
+            "command": f"{self.command} {used.text(steps)}",
             "seed": trainer.config.seed,
             "frames": frames.to_json(),
             "steps": steps,

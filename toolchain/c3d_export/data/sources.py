@@ -94,8 +94,11 @@ def _clips(listing: Listing, source: Path) -> None:
         reason = f"cannot list it: {error.strerror}; check its permissions"
         listing.unreadable.append((Path(error.filename), reason))
 
-    for folder, below, _ in os.walk(source, onerror=skip):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+    seen = {os.path.realpath(source)}
+    for folder, below, _ in os.walk(source, onerror=skip, followlinks=True):
+        places = {name: os.path.realpath(Path(folder, name)) for name in sorted(below)}
+        below[:] = [n for n, p in places.items() if not n.startswith(".") and p not in seen]
+        seen.update(places.values())  # a link may lead back
         if Path(folder) != source:
             clip = "-".join(Path(folder).relative_to(source).parts)
             _add(listing, _files(Path(folder)), clip=clip)

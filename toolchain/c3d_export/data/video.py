@@ -6,12 +6,13 @@ that holds RGB gives the frames that a game drew.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -36,7 +37,22 @@ _LOSSLESS: Final = frozenset(
         "flashsv",
     ]
 )
-_RGB: Final = frozenset(["rgb24", "bgr24", "gbrp", "rgb0", "bgr0", "0rgb", "0bgr"])
+_RGB: Final = frozenset(
+    [
+        "rgb24",
+        "bgr24",
+        "gbrp",
+        "rgb0",
+        "bgr0",
+        "0rgb",
+        "0bgr",
+        "rgba",
+        "bgra",
+        "argb",
+        "abgr",
+        "gbrap",
+    ]
+)
 
 
 @dataclass
@@ -76,16 +92,23 @@ class Video:
         av, number, end = self._av, -1, 0.0
         try:
             # A title may be of any coding, and nobody asks for it.
-            with av.open(str(self.path), metadata_errors="replace") as container:
+            with (
+                _errors(av) as errors,
+                av.open(str(self.path), metadata_errors="replace") as container,
+            ):
                 if not container.streams.video:
                     raise ImageError("it has no video stream")
                 stream = container.streams.video[0]
-                stream.thread_type = "AUTO"
-                self._take(stream.codec_context.name, stream.codec_context.pix_fmt or "")
+                codec = stream.codec_context.name
+                self._take(codec, stream.codec_context.pix_fmt or "")
+                # Of frames side by side none could be told to be the damaged one.
+                stream.thread_type = "AUTO" if self.lossy else "SLICE"
                 _check_size(stream.width, stream.height)  # before anything is decoded
                 for number, frame in enumerate(container.decode(stream)):
                     _check_size(frame.width, frame.height)  # which may change on the way
-                    if frame.is_corrupt:
+                    # Lossless decoders fill in what is damaged, and only say so. Decoders of
+                    # other codecs complain of sound files, too.
+                    if frame.is_corrupt or (not self.lossy and _is_of(codec, errors)):
                         raise ImageError(f"frame {number} is damaged")
                     end = frame.time or 0.0
                     if number % self.every == 0:
@@ -127,6 +150,22 @@ class Video:
     def _take(self, codec: str, pixels: str) -> None:
         exact = codec in _LOSSLESS and pixels in _RGB
         self.lossy = "" if exact else f"{codec} {pixels}".strip()
+
+
+def _is_of(codec: str, errors: Sequence[tuple[int, str, str]]) -> bool:
+    return any(name == codec for _, name, _ in errors)
+
+
+@contextlib.contextmanager
+def _errors(av: Any) -> Iterator[Sequence[tuple[int, str, str]]]:
+    """What FFmpeg's threads complain of: level, who, what."""
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture(local=False) as said:
+            yield said
+    finally:
+        av.logging.set_level(before)
 
 
 def _missing_end(container: Any, stream: Any, count: int, end: float) -> str:

@@ -95,8 +95,11 @@ def _read(bundles: Sequence[Path]) -> dict[str, tuple[bytes, Bundle]]:
     for path in bundles:
         name, data, bundle = bundle_bytes(path)
         check_name(name.removesuffix(SUFFIX), "codec")
+        check_name(bundle.name, "codec")
         if name in read:
             raise OptionError(f"two bundles are called {name}; rename one")
+        if bundle.name in (other.name for _, other in read.values()):
+            raise OptionError(f"two codecs are called {bundle.name}; a host takes one of a name")
         read[name] = data, bundle
     if not read:
         raise OptionError("a package needs a bundle; name at least one")

@@ -72,6 +72,8 @@ def write_key(key: SigningKey, base: Path, passphrase: str = "") -> tuple[Path, 
 
     Returns both paths. Raises OptionError where one of them is there, DiskError.
     """
+    if not base.name:
+        raise OptionError("a key needs a name; give one to -o")
     private = base.with_name(base.name + PRIVATE_SUFFIX)
     public = base.with_name(base.name + PUBLIC_SUFFIX)
     for path in (private, public):

@@ -50,6 +50,8 @@ class Source:
 
     def _line(self, where: tuple[Key, ...]) -> int:
         """From 1; that of the section where the key is not found, and 0 where neither is."""
+        if not where:
+            return 0
         inside = len(where) > 1 or isinstance(self.content.get(str(where[0])), dict | list)
         section = str(where[0]) if where and inside else ""
         number = where[1] if len(where) > 1 and isinstance(where[1], int) else 0

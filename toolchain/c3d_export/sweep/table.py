@@ -109,9 +109,15 @@ class _Reader(Fields):
                 self._override(i, entry, axes, {step.name for step in steps})
                 for i, entry in enumerate(self.entries("override"))
             ),
-            env={k: self.value(("env", k), v) for k, v in self.section("env").items()},
+            env={k: self._variable(k, v) for k, v in self.section("env").items()},
             slurm=self._slurm(),
         )
+
+    def _variable(self, name: str, value: Any) -> str:
+        text = self.value(("env", name), value)
+        if not name or "=" in name or "\0" in name + text:
+            self.fault(("env", name), "is no variable of an environment")
+        return text
 
     def _axis(self, name: str, values: Any) -> tuple[str, ...]:
         self._name(("axes", name), name)

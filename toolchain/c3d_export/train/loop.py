@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, DivergedError
 from ..core.heap import keep_freed_memory
 from ..models.network import Codec, Output, quality_lambdas
 from ..models.noise import rows_of
@@ -42,6 +42,9 @@ from .teacher import Teacher
 RECENTER_FIRST = (0, 10, 30, 100, 200)
 RECENTER_EVERY = 500
 """Steps at which activations are centred again: often while they still move."""
+
+
+_OTHERWISE = "choose a lower --learning-rate or another --seed"
 
 
 def distortion(output: Output, frame: Tensor) -> Tensor:
@@ -132,6 +135,12 @@ class Trainer:
         self.optimizer.restore(tensors)
         self.group.check_same(self.step, "their checkpoint")
 
+    def _check_weights(self) -> None:
+        """What is kept is finite: neither a checkpoint nor a network takes the place of a good one
+        otherwise. The last step's loss does not tell."""
+        if not all(bool(value.isfinite().all()) for value in self.average.values()):
+            raise DivergedError(f"the weights are not finite at step {self.step}; {_OTHERWISE}")
+
     def save(self) -> None:
         """The first process writes the checkpoint, if there is a path; raises DiskError."""
         if self.path is None or not self.group.leads:
@@ -203,6 +212,9 @@ class Trainer:
         if self._needs_all(self.step):
             self._prepare(crops.pixels)
         loss, figures = self._loss(crops)
+        ratio, bpp, mse = figures.mean(1).tolist()
+        if not math.isfinite(ratio):
+            raise DivergedError(f"the loss is {ratio} at step {self.step + 1}; {_OTHERWISE}")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.group.average([p.grad for p in self.model.parameters() if p.grad is not None])
@@ -210,7 +222,6 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         self._update_average()
-        ratio, bpp, mse = figures.mean(1).tolist()
         return ratio, bpp, mse
 
     def _prepare(self, frame: Tensor) -> None:
@@ -260,7 +271,9 @@ class Trainer:
                 self._report(report, means, time.monotonic() - begin, first)
                 self._sums = [0.0, 0.0, 0.0]
             if self.step % self.config.save_every == 0:
+                self._check_weights()
                 self.save()
+        self._check_weights()
         self.save()
         return self.averaged()
 

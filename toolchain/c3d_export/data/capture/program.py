@@ -30,6 +30,8 @@ def preload_library(package: Path = _PACKAGE) -> Path:
 def find_program(command: Sequence[str]) -> Path:
     """The file of a command. Raises MissingInputError where there is none that can be run."""
     found = shutil.which(command[0])
+    if found is None and os.path.isfile(command[0]):
+        raise MissingInputError(f"{command[0]} cannot be run; make it executable")
     if found is None:
         raise MissingInputError(f"no program {command[0]}; check the name, or give its path")
     return Path(found)

@@ -44,9 +44,17 @@ def digest(name):
     except OSError:
         return "missing"
 
-lines = [line.split("  ", 1) for line in pathlib.Path("SHA256SUMS").read_text().splitlines()]
-wrong = [name for wanted, name in lines if digest(name) != wanted]
-sys.exit(", ".join(wrong) + " differ" if wrong else 0)
+try:
+    lines = pathlib.Path("SHA256SUMS").read_text().splitlines()
+    wanted = {name: one for one, name in (line.split("  ", 1) for line in lines)}
+except (OSError, ValueError):
+    sys.exit("SHA256SUMS is missing or damaged")
+wrong = [name for name in wanted if digest(name) != wanted[name]]
+used = [path.as_posix() for part in ("codecs", "wheels") for path in pathlib.Path(part).iterdir()]
+used += ["README.md", "host.txt", "install.sh", "requirements.txt"]
+more = [name for name in used if name not in wanted and pathlib.Path(name).exists()]
+if wrong or more:
+    sys.exit("; ".join(", ".join(n) + w for n, w in ((wrong, " differ"), (more, " unlisted")) if n))
 EOF
 
 python=$base

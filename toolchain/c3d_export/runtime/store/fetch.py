@@ -35,14 +35,16 @@ def _from_path(path: Path, target: str) -> Iterator[bytes]:
     if not files:
         raise MissingInputError(f"no bundle (*{SUFFIX}) in {target}; check the folder")
     for file in files:
-        yield _read(file, target)
+        yield _read(file)
 
 
-def _read(path: Path, target: str) -> bytes:
+def _read(path: Path) -> bytes:
     """At most one byte more than a bundle may have, so that a longer file shows."""
+    if path.exists() and not path.is_file():  # a pipe would keep us waiting
+        raise MissingInputError(f"{path} is no regular file; check the path")
     try:
         with path.open("rb") as file:
             return file.read(MAX_BUNDLE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MissingInputError(f"no bundle at {target}: {reason}; check the path") from error
+        raise MissingInputError(f"no bundle at {path}: {reason}; check the path") from error

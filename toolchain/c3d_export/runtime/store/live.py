@@ -200,16 +200,8 @@ class LiveDecoder:
             self._codecs.move_to_end(codec)
             while len(self._codecs) > self._keep:
                 self._codecs.popitem(last=False)
-        return known.result() if known else self._opened(codec, future)
-
-    def _opened(self, codec: bytes, future: Future[Codec]) -> Codec:
-        try:
-            future.set_result(self._open(codec))
-        except BaseException as error:
-            with self._lock:  # the next stream tries again: it may be installed then
-                if self._codecs.get(codec) is future:
-                    del self._codecs[codec]
-            future.set_exception(error)
+        if known is None:
+            self._fill(codec, future)
         try:
             return future.result()
         except MissingModelError as error:
@@ -217,6 +209,15 @@ class LiveDecoder:
                 f"the stream was made by codec {codec.hex()}, which is not installed in"
                 f" {self._root}; run c3d-export install with its bundle"
             ) from error
+
+    def _fill(self, codec: bytes, future: Future[Codec]) -> None:
+        try:
+            future.set_result(self._open(codec))
+        except BaseException as error:
+            with self._lock:  # the next stream tries again: it may be installed then
+                if self._codecs.get(codec) is future:
+                    del self._codecs[codec]
+            future.set_exception(error)
 
     def _prepare(self) -> None:
         with self._lock:

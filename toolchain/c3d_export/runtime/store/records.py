@@ -81,7 +81,11 @@ def read_record(path: Path) -> Record:
 
 def parse_record(data: bytes, what: str) -> Record:
     """Raises BundleManifestError; what: the file, for the message."""
-    value = jsonio.loads(data, BundleManifestError, what=what, max_bytes=MAX_RECORD_BYTES)
+    again = "remove it and install the bundles again"
+    try:
+        value = jsonio.loads(data, BundleManifestError, what=what, max_bytes=MAX_RECORD_BYTES)
+    except BundleManifestError as error:
+        raise BundleManifestError(f"{error}; {again}") from error
     match value:
         case {"format": "c3d-export name", "version": 1, "active": str(active), "history": [*ids]}:
             known = [parse_id(i) for i in ids if isinstance(i, str)]
@@ -90,4 +94,4 @@ def parse_record(data: bytes, what: str) -> Record:
             chosen = parse_id(active)
             if distinct and chosen is not None and chosen in history:
                 return Record(chosen, history)
-    raise BundleManifestError(f"{what} is damaged; remove it and install the bundles again")
+    raise BundleManifestError(f"{what} is damaged; {again}")

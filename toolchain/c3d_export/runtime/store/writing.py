@@ -7,8 +7,10 @@ from pathlib import Path
 from ...core.atomic import make_folders, write_bytes_atomic
 from ...core.digest import sha256_file
 from ...core.errors import BundleHashError, C3DError
+from ...core.limits import MAX_SIGNATURES
 from ..bundle import MANIFEST
 from ..signatures import MEMBER as SIGNATURES
+from ..signatures import pack_signatures, parse_signatures
 from .layout import Layout
 from .reading import Parts, blobs_of, read_manifest
 
@@ -26,13 +28,28 @@ def write_codec(layout: Layout, parts: Parts) -> None:
         _write_blobs(layout, parts, fresh)
         make_folders(folder)
         if parts.signatures is not None:
-            _write_changed(folder / SIGNATURES, parts.signatures)
+            _write_changed(folder / SIGNATURES, _with_stored(folder, parts.signatures))
         _write_changed(folder / MANIFEST, parts.manifest)
     except BaseException:
         if not (folder / MANIFEST).is_file():
             for path in fresh:
                 path.unlink(missing_ok=True)
         raise
+
+
+def _with_stored(folder: Path, member: bytes) -> bytes:
+    """With the signatures of other keys that the codec has here: a host may trust one of those.
+
+    Where all have no room, those that come now give way.
+    """
+    try:
+        stored = parse_signatures((folder / SIGNATURES).read_bytes())
+    except (OSError, C3DError):  # none, or damaged
+        return member
+    coming = parse_signatures(member)
+    keys = {signature.key for signature in coming}
+    others = [signature for signature in stored if signature.key not in keys]
+    return pack_signatures([*others, *coming][:MAX_SIGNATURES])
 
 
 def _write_blobs(layout: Layout, parts: Parts, fresh: list[Path]) -> None:
