@@ -113,7 +113,7 @@ def sign(bundle: Path, key: Path, as_json: bool) -> None:
     if as_json:
         print_json({"bundle": str(bundle), "codec_id": signed.id.hex(), "keys": keys})
     else:
-        note(f"{bundle}  {signed.name} {signed.id.hex()}  signed by {', '.join(keys)}")
+        note(f"{bundle}  {_on_a_line(signed.name)} {signed.id.hex()}  signed by {', '.join(keys)}")
 
 
 @click.command()
