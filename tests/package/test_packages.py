@@ -154,11 +154,19 @@ def test_a_codec_that_computes_other_numbers_there_is_told_of(
 
 
 def test_several_codecs_go_into_one_package(make_package: MakePackage, tmp_path: Path) -> None:
-    second = Path(shutil.copy(OTHER, tmp_path / "second.c3b"))
+    shipped = Path(__file__).parents[2] / "exported" / "generic-xsmall.c3b"
+    second = Path(shutil.copy(shipped, tmp_path / "second.c3b"))
     package = make_package([BUNDLE, second], tmp_path / "package")
     assert package.codecs == ("tiny.c3b", "second.c3b")
-    assert (package.folder / "codecs" / "second.c3b").read_bytes() == OTHER.read_bytes()
+    assert (package.folder / "codecs" / "second.c3b").read_bytes() == second.read_bytes()
     assert "| second.c3b | " in (package.folder / "README.md").read_text()
+
+
+def test_two_codecs_of_one_name_are_none_for_a_host(tmp_path: Path) -> None:
+    second = Path(shutil.copy(OTHER, tmp_path / "second.c3b"))
+    with pytest.raises(OptionError, match="two codecs are called tiny"):
+        build_package([BUNDLE, second], tmp_path / "package")
+    assert not (tmp_path / "package").exists()
 
 
 def test_a_codec_of_a_published_family_goes_into_one(

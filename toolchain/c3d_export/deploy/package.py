@@ -98,7 +98,8 @@ def _read(bundles: Sequence[Path]) -> dict[str, tuple[bytes, Bundle]]:
         check_name(bundle.name, "codec")
         if name in read:
             raise OptionError(f"two bundles are called {name}; rename one")
-        if bundle.name in (other.name for _, other in read.values()):
+        others = (other for _, other in read.values())
+        if any(other.name == bundle.name and other.id != bundle.id for other in others):
             raise OptionError(f"two codecs are called {bundle.name}; a host takes one of a name")
         read[name] = data, bundle
     if not read:
