@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BLOCK = 16, STATE_CHANGED = 99, NO_CONTEXT = 77 };
@@ -241,6 +242,21 @@ static int option(int count, char **words, const char *name, int otherwise)
     return otherwise;
 }
 
+static long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static long timed_swap(long longest)
+{
+    long before = now_ms();
+    swap();
+    long took = now_ms() - before;
+    return took > longest ? took : longest;
+}
+
 int main(int count, char **words)
 {
     kind = words[1];
@@ -254,6 +270,7 @@ int main(int count, char **words)
     }
     (is("egl") ? open_egl : open_glx)();
     int dropped = 0;
+    long longest = 0;
     for (int frame = 0; frame < frames; frame++) {
         dropped += !is("egl-es2") && glIsEnabled(GL_RASTERIZER_DISCARD);
         if (frame == resize) {
@@ -264,10 +281,11 @@ int main(int count, char **words)
         }
         draw(frame / still);
         set_state();
-        swap();
+        longest = timed_swap(longest);
         check_state();
         usleep((useconds_t)delay * 1000);
     }
+    printf("longest swap: %ld ms\n", longest);
     printf("%d frames dropped\n", dropped);
     return option(count, words, "exit", 0);
 }

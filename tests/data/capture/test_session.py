@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,12 @@ from c3d_export.runtime.images import read_image
 from .pictures import index_of
 
 COMMAND = (sys.executable, "-m", "c3d_export", "data", "capture", "--every", "1")
+Start = Callable[..., "subprocess.Popen[str]"]
 FOR_EVER = ("frames", "1000000", "delay", "5")
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -38,11 +41,20 @@ def lives(pid: int) -> bool:
         return False
 
 
-def start(env: dict[str, str], *words: object) -> subprocess.Popen[str]:
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """start(env, *words): a capture in a process of its own, which is gone after the test."""
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [*COMMAND, *map(str, words)], env=env, stdout=pipe, stderr=pipe, text=True
-    )
+    with contextlib.ExitStack() as captures:
+
+        def start_(env: dict[str, str], *words: object) -> subprocess.Popen[str]:
+            command = [*COMMAND, *map(str, words)]
+            process = subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True)
+            captures.enter_context(process)
+            captures.callback(process.kill)
+            return process
+
+        yield start_
 
 
 def programs_of(capture: subprocess.Popen[str], name: str) -> list[int]:
@@ -52,7 +64,7 @@ def programs_of(capture: subprocess.Popen[str], name: str) -> list[int]:
 
 
 def test_a_killed_capture_leaves_the_program_running_and_whole_files(
-    gl_program: Path, env: dict[str, str], tmp_path: Path
+    start: Start, gl_program: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
     """Also the display that was made for it stays as long as it is used."""
     alone = {name: value for name, value in env.items() if name != "DISPLAY"}
@@ -97,7 +109,7 @@ with headless._server(shutil.which("Xvfb"), (64, 64)) as server:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_an_interrupted_capture_ends_the_program(
-    number: signal.Signals, gl_program: Path, env: dict[str, str], tmp_path: Path
+    start: Start, number: signal.Signals, gl_program: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
     words = ("-o", tmp_path / "out", "--count", 100_000, "--min-change", 0, "--warmup", 0)
     capture = start(env, *words, "--", gl_program, "glx", *FOR_EVER)
@@ -126,10 +138,11 @@ def test_a_program_that_hears_no_sigterm_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_stopped_capture_does_not_hold_the_program_for_ever(
-    gl_program: Path, env: dict[str, str], tmp_path: Path
+    start: Start, gl_program: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
     """It waits for 20 s, and goes on alone to its end, which the capture learns when it goes on."""
     words = ("-o", tmp_path / "out", "--count", 100_000, "--min-change", 0, "--warmup", 0)
+    words = (*words, "--log", tmp_path / "log")
     command = (gl_program, "glx", "frames", 1500, "delay", 1)
     capture = start(env, *words, "--", *command)
     until(lambda: list(tmp_path.glob("out/*.webp")))
@@ -141,6 +154,9 @@ def test_a_stopped_capture_does_not_hold_the_program_for_ever(
     capture.send_signal(signal.SIGCONT)
     _, said = capture.communicate(timeout=20)
     assert capture.returncode == 0, said
+    longest = re.search(r"longest swap: (\d+) ms", (tmp_path / "log").read_text())
+    assert longest
+    assert 19_000 <= int(longest[1]) < 30_000
     for path in (tmp_path / "out").iterdir():
         index_of(read_image(path))
 
@@ -167,7 +183,9 @@ def test_a_full_disk_keeps_what_was_taken(
         index_of(read_image(path))
 
 
-def test_a_summary_for_machines(gl_program: Path, env: dict[str, str], tmp_path: Path) -> None:
+def test_a_summary_for_machines(
+    start: Start, gl_program: Path, env: dict[str, str], tmp_path: Path
+) -> None:
     words = ("-o", tmp_path / "out", "--json", "--min-change", 0, "--warmup", 0)
     capture = start(env, *words, "--", gl_program, "glx", "frames", 4, "exit", 9)
     out, said = capture.communicate(timeout=30)
@@ -180,7 +198,11 @@ def test_a_summary_for_machines(gl_program: Path, env: dict[str, str], tmp_path:
 
 
 def test_a_program_may_run_as_somebody_else(
-    gl_program: Path, env: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+    start: Start,
+    gl_program: Path,
+    env: dict[str, str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     if os.geteuid() != 0 or shutil.which("runuser") is None:
         pytest.skip("not root, or no runuser")

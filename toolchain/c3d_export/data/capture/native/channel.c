@@ -22,6 +22,7 @@
 enum {
     PASSWORD = 32,
     PATIENCE = 20,     /* seconds that a program is held up at most, once */
+    LOOK_EACH = 1,     /* seconds of these between looks at the clock */
     HIGH = 200,        /* programs expect low descriptors for their own files */
     CHANNELS = 4,
     FRAME = 1,
@@ -63,19 +64,29 @@ static void hang_up(void)
     channel.descriptor = -1;
 }
 
+static uint64_t patience_from_now(void)
+{
+    return c3d_now() + PATIENCE * UINT64_C(1000000000);
+}
+
+static bool may_go_on(ssize_t done, uint64_t end)
+{
+    bool waits = done < 0 && (errno == EINTR || errno == EAGAIN);
+    return (done > 0 || waits) && c3d_now() < end;
+}
+
+/* A socket's own limit is not enough: it begins anew after a part, and ends up to a tick early. */
 static bool send_all(const void *data, size_t bytes)
 {
     const uint8_t *rest = data;
-    uint64_t end = c3d_now() + PATIENCE * UINT64_C(1000000000);
+    uint64_t end = patience_from_now();
     while (bytes > 0) {
         ssize_t sent = send(channel.descriptor, rest, bytes, MSG_NOSIGNAL);
         if (sent > 0) {
             rest += sent;
             bytes -= (size_t)sent;
-        } else if (errno != EINTR) {
-            return false;
         }
-        if (bytes > 0 && c3d_now() > end) {
+        if (bytes > 0 && !may_go_on(sent, end)) {
             return false;
         }
     }
@@ -85,22 +96,30 @@ static bool send_all(const void *data, size_t bytes)
 static bool receive_all(void *data, size_t bytes)
 {
     uint8_t *rest = data;
+    uint64_t end = patience_from_now();
     while (bytes > 0) {
         ssize_t got = recv(channel.descriptor, rest, bytes, 0);
         if (got > 0) {
             rest += got;
             bytes -= (size_t)got;
-        } else if (got == 0 || errno != EINTR) {
+        }
+        if (bytes > 0 && !may_go_on(got, end)) {
             return false;
         }
     }
     return true;
 }
 
+static void limit_waits(time_t seconds)
+{
+    struct timeval limit = {.tv_sec = seconds};
+    setsockopt(channel.descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(channel.descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
 static bool connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = PATIENCE};
     struct stat made;
     if (strlen(path) >= sizeof address.sun_path) {
         return false;
@@ -120,9 +139,12 @@ static bool connect_to(const char *path)
     }
     channel.device = made.st_dev;
     channel.inode = made.st_ino;
-    setsockopt(channel.descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    setsockopt(channel.descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    return connect(channel.descriptor, (struct sockaddr *)&address, sizeof address) == 0;
+    limit_waits(PATIENCE);
+    if (connect(channel.descriptor, (struct sockaddr *)&address, sizeof address) != 0) {
+        return false;
+    }
+    limit_waits(LOOK_EACH);
+    return true;
 }
 
 static bool introduce(const char *password, c3d_orders *orders)
