@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from c3d_export.core import jsonio
 from c3d_export.core.errors import C3DError
 from c3d_export.runtime.archive import pack_archive, unpack_archive
 from c3d_export.runtime.bundle import MANIFEST, parse_bundle
+from c3d_export.runtime.store.layout import store_root
 
 from .conftest import Run
 from .test_coding import line_of
@@ -88,6 +91,25 @@ def test_frames_by_name_and_streams_by_id(
         done = run("decode", tmp_path / ident(data), "-o", tmp_path / "frames")
         assert done.exit_code == 0, done.stderr
     assert run("bench", "--codec", "tiny", "--size", "64x48", "--repeat", 1).exit_code == 0
+
+
+def test_a_codec_that_the_store_has_lost_is_not_taken_from_elsewhere(
+    run: Run, bundle: Path, images: Path, tmp_path: Path
+) -> None:
+    """Here the workspace has one of the same name, which may be another codec."""
+    words = ("encode", images / "a.png", "-o", tmp_path / "a.c3s", "--codec", "tiny")
+    run("install", bundle)
+    assert run(*words).exit_code == 0
+    (entry,) = table(run("list", "--json"))
+    (folder,) = (store_root(os.environ) / "codecs").iterdir()
+    shutil.rmtree(folder)
+    done = run(*words)
+    assert done.exit_code == 2
+    line = line_of(done.stderr)
+    assert f"tiny is codec {entry['active']}, which is gone from " in line
+    assert line.endswith("install its bundle again")
+    run("install", bundle)
+    assert run(*words).exit_code == 0
 
 
 def test_a_stream_of_nobody_says_how_to_get_its_codec(

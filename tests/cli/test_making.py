@@ -207,8 +207,12 @@ def test_a_stopped_run_is_resumed(run: Run, toy: Path, monkeypatch: pytest.Monke
     assert "--resume" in stopped.stderr
     assert run("train", *TOY, *SHORT, "--steps", "2").exit_code == 2
     assert run("train", *TOY, *SHORT, "--steps", "2", "--resume").exit_code == 2
-    assert run("train", *TOY, *SHORT, "--resume").exit_code == 0
-    assert load_saved(toy / "models" / "toy-xsmall").state["steps"] == 2
+    assert run("train", *TOY, "--batch", "2", "--seed", "5", "--resume").exit_code == 0
+    state = load_saved(toy / "models" / "toy-xsmall").state
+    assert state["steps"] == 2
+    # What made it, and not what this line would have made.
+    assert "--batch 1 --crop 64" in state["command"]
+    assert (state["seed"], "--seed 5" in state["command"]) == (0, False)
 
 
 def test_damaged_frames_end_a_command_in_one_line(

@@ -97,6 +97,37 @@ def test_a_damaged_package_is_refused(
     assert not (tmp_path / "venv").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["codecs/more.c3b", "wheels/more-1-py3-none-any.whl", "requirements.txt"]
+)
+def test_a_file_that_the_sums_do_not_list_is_refused(
+    small_package: Package, tmp_path: Path, name: str
+) -> None:
+    folder = Path(shutil.copytree(small_package.folder, tmp_path / "package"))
+    sums = folder / "SHA256SUMS"
+    kept = [line for line in sums.read_text().splitlines() if not line.endswith(f"  {name}")]
+    sums.write_text("".join(f"{line}\n" for line in kept))
+    (folder / name).touch()
+    done = install(folder, str(tmp_path / "venv"))
+    assert (done.returncode, done.stdout) == (5, "")
+    assert f"{name} unlisted" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"cut", b"\xff\0"])
+def test_a_package_without_its_sums_is_refused(
+    small_package: Package, tmp_path: Path, content: bytes | None
+) -> None:
+    folder = Path(shutil.copytree(small_package.folder, tmp_path / "package"))
+    (folder / "SHA256SUMS").unlink()
+    if content is not None:
+        (folder / "SHA256SUMS").write_bytes(content)
+    done = install(folder, str(tmp_path / "venv"))
+    assert done.returncode == 5
+    assert len(done.stderr.splitlines()) == 2, done.stderr
+    assert done.stderr.endswith("the package is damaged, see above; get it again\n")
+
+
 def test_a_wheel_that_has_not_its_hash_is_not_installed(
     small_package: Package, tmp_path: Path
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -297,6 +299,24 @@ def test_streams_of_a_pruned_and_of_a_later_codec(
         with pytest.raises(StreamForeignError, match=f"{pair[1].hex()}, which is not installed"):
             decoder.decode(stream)
     assert decoder.decode(truth.streams[pair[0]][0]).shape == (16, 16, 3)
+
+
+def test_threads_that_meet_an_unknown_codec_at_once_all_learn_it(
+    store: Store, pair: tuple[bytes, bytes], pictures: list[Frame], held: Held
+) -> None:
+    held.gate.set()
+    truth, decoder = Truth(store, pair, pictures[:1]), store.decoder(threads=1)
+    store.prune()
+    (stream,) = truth.streams[pair[1]]
+    held.gate.clear()
+    held.opened.clear()
+    with ThreadPoolExecutor(4) as pool:
+        errors = [pool.submit(decoder.decode, stream) for _ in range(4)]
+        assert held.begun.wait(30)
+        time.sleep(0.2)  # for the three others to come to the same codec
+        held.gate.set()
+        assert [type(error.exception(30)) for error in errors] == [StreamForeignError] * 4
+    assert len(held.opened) == 1, "they waited for one"
 
 
 def test_a_codec_that_is_installed_later_decodes(
