@@ -39,12 +39,13 @@ from c3d_export.data.frames import load_frames  # noqa: E402
 from c3d_export.data.locate import locate_game  # noqa: E402
 from c3d_export.models import latents, layers, transforms  # noqa: E402
 from c3d_export.models.entropy import gaussian_bits, scale_of  # noqa: E402
+from c3d_export.models.spec import spec_of_size  # noqa: E402
 from c3d_export.train import loop, optimizer  # noqa: E402
 from c3d_export.train.config import TrainConfig  # noqa: E402
 from c3d_export.train.crops import Crops, Pool  # noqa: E402
 from c3d_export.train.optimizer import MuonAdam  # noqa: E402
 from c3d_export.train.precision import usual_precision  # noqa: E402
-from c3d_export.train.service import new_network, spec_of_size  # noqa: E402
+from c3d_export.train.service import new_network  # noqa: E402
 
 STEPS_A_TURN = 2
 

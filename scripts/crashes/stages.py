@@ -80,12 +80,13 @@ class Install(Stage):
     kept = "old"
 
     def prepare(self, work: Path, old: Path, new: Path) -> None:
+        from c3d_export.runtime.store.fetch import fetch
         from c3d_export.runtime.store.installing import install
         from c3d_export.runtime.store.store import Store
 
         (work / "old.c3b").write_bytes(named(old.read_bytes(), NAME))
         (work / "new.c3b").write_bytes(named(new.read_bytes(), NAME))
-        install(Store(work / "store"), [(work / "old.c3b").read_bytes()])
+        install(Store(work / "store"), fetch(str(work / "old.c3b")))
 
     def ids(self, work: Path) -> dict[str, bytes]:
         """The codecs of the two bundles."""

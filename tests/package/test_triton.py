@@ -4,6 +4,7 @@ against a server that runs what is in it."""
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -149,11 +150,13 @@ def test_what_is_there_is_kept_and_another_codec_stands_beside_it(tmp_path: Path
 
 
 def test_what_was_changed_there_is_not_taken_for_ours(tmp_path: Path) -> None:
-    folder = write_repository(BUNDLE, tmp_path)[2]
+    first, _, folder, *_ = write_repository(BUNDLE, tmp_path)
     with (folder / "config.pbtxt").open("a") as file:
         file.write("# by hand\n")
+    shutil.rmtree(first)
     with pytest.raises(DiskError, match="is there with other contents"):
         write_repository(BUNDLE, tmp_path)
+    assert not first.exists(), "none is made where another cannot be"
     (tmp_path / "file").write_text("x")
     with pytest.raises(DiskError, match="cannot make the folder"):
         write_repository(BUNDLE, tmp_path / "file" / "models")

@@ -63,6 +63,7 @@ def test_an_effort_holds_for_streams_too(tiny_path: Path, frame: Frame) -> None:
     expected = codec.encode(frame, 4, 3)
     assert codec.encode(frame, 4) == expected
     assert codec.encode_batch([frame, frame], 4) == [expected, expected]
+    assert codec.encode(frame, 4, np.int64(3)) == expected  # type: ignore[arg-type]
     assert codec.encode_batch([frame], 4, 1) == [codec.encode(frame, 4, 1)]
 
 

@@ -67,12 +67,12 @@ def test_it_arrives_once_and_comes_back(shared_registry: str, parcel: Parcel) ->
     target = f"oci://{shared_registry}/codecs/generic"
     assert send(target, parcel) == (True, len(parcel.data))
     assert send(target, parcel) == (False, 0)
-    assert list(fetch(target)) == [parcel.data]
+    assert [f.data for f in fetch(target)] == [parcel.data]
     # Another tag, and another repository's blob: only what is not there goes over the line.
     assert send(f"{target}:v2", parcel) == (True, 0)
     digest = digest_of(manifest_of(parcel.data, parcel.file, parcel.name, parcel.codec_id))
     for reference in (":v2", f":{parcel.codec_id}", f"@{digest}"):
-        assert list(fetch(target + reference)) == [parcel.data]
+        assert [f.data for f in fetch(target + reference)] == [parcel.data]
 
 
 def test_a_tag_moves_and_what_it_named_stays(shared_registry: str, make_parcel: MakeParcel) -> None:
@@ -80,10 +80,10 @@ def test_a_tag_moves_and_what_it_named_stays(shared_registry: str, make_parcel: 
     target = f"oci://{shared_registry}/codecs/moves"
     for parcel in (old, new):
         assert send(target, parcel) == (True, 3)
-    assert list(fetch(target)) == [b"new"]
-    assert list(fetch(f"{target}:{old.codec_id}")) == [b"old"]
+    assert [f.data for f in fetch(target)] == [b"new"]
+    assert [f.data for f in fetch(f"{target}:{old.codec_id}")] == [b"old"]
     assert send(target, old) == (True, 0)
-    assert list(fetch(target)) == [b"old"]
+    assert [f.data for f in fetch(target)] == [b"old"]
 
 
 def test_the_manifest_is_as_the_image_specification_says(
@@ -121,7 +121,7 @@ def test_a_registry_that_wants_a_login(
             send(target, parcel)
         docker_config(monkeypatch, tmp_path / "docker", auths(address))
         assert send(target, parcel) == (True, len(parcel.data))
-        assert list(fetch(target)) == [parcel.data]
+        assert [f.data for f in fetch(target)] == [parcel.data]
 
 
 def test_a_registry_that_is_down(parcel: Parcel) -> None:
@@ -207,7 +207,7 @@ class Stored:
 
 def pulled(answers: Callable[[Request], Reply], reference: str = ":latest") -> list[bytes]:
     with web(answers) as server:
-        return list(fetch(f"oci://{server.address}/a{reference}"))
+        return [f.data for f in fetch(f"oci://{server.address}/a{reference}")]
 
 
 def test_an_artifact_as_it_should_be() -> None:
@@ -262,7 +262,7 @@ def test_a_token_is_fetched_with_the_credentials_and_then_used(
 ) -> None:
     with web(Tokens()) as server:
         docker_config(monkeypatch, tmp_path / "docker", auths(server.address))
-        assert list(fetch(f"oci://{server.address}/a")) == [DATA]
+        assert [f.data for f in fetch(f"oci://{server.address}/a")] == [DATA]
     assert server.seen()[1] == "GET /token?service=r&scope=repository%3Aa%3Apull"
     shown = [request.headers.get("authorization", "") for request in server.requests]
     basic = "Basic " + base64.b64encode(b"me:secret").decode()
@@ -287,7 +287,7 @@ def test_credentials_are_not_taken_along_to_other_places(
 
     with web(Stored()) as other, web(answers) as server:
         docker_config(monkeypatch, tmp_path / "docker", auths(server.address))
-        assert list(fetch(f"oci://{server.address}/a")) == [DATA]
+        assert [f.data for f in fetch(f"oci://{server.address}/a")] == [DATA]
         (request,) = other.requests
         assert "authorization" not in request.headers
 

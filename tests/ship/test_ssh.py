@@ -63,8 +63,8 @@ def test_it_arrives_once_and_comes_back(host: SshHost, tmp_path: Path, parcel: P
     assert (tmp_path / parcel.file).read_bytes() == parcel.data
     assert send(target, parcel) == (False, 0)
     assert names(tmp_path) == [parcel.file]
-    assert list(fetch(target)) == [parcel.data]
-    assert list(fetch(f"{target}/{parcel.file}")) == [parcel.data]
+    assert [f.data for f in fetch(target)] == [parcel.data]
+    assert [f.data for f in fetch(f"{target}/{parcel.file}")] == [parcel.data]
 
 
 def test_names_that_a_shell_would_read(
@@ -114,7 +114,7 @@ def test_missing_folders_and_bundles(host: SshHost, tmp_path: Path, parcel: Parc
 def test_the_bundles_of_a_folder_by_name(host: SshHost, tmp_path: Path) -> None:
     for name in ("b.c3b", "a.c3b", ".c.c3b", "d.txt", f".a.c3b.{'0' * 16}.c3d-tmp"):
         (tmp_path / name).write_bytes(name.encode())
-    assert list(fetch(host.target(tmp_path))) == [b"a.c3b", b"b.c3b"]
+    assert [f.data for f in fetch(host.target(tmp_path))] == [b"a.c3b", b"b.c3b"]
 
 
 def test_too_large_a_file_is_not_fetched(host: SshHost, tmp_path: Path) -> None:

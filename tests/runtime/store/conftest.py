@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from c3d_export.runtime.remote.fetch import Fetched
+from c3d_export.runtime.store import installing
+from c3d_export.runtime.store.installing import Installation
 from c3d_export.runtime.store.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +36,14 @@ def version(tiny_bytes: bytes, repack: Callable[..., bytes]) -> Version:
         return repack(tiny_bytes, {"card.md": b"version %d\n" % number}, edit)
 
     return make
+
+
+def install(
+    store: Store, bundles: Iterable[bytes], names: Collection[str] = (), **options: Any
+) -> list[Installation]:
+    """`installing.install` of bundles that lay at 1.c3b, 2.c3b and so on."""
+    found = (Fetched(f"{i}.c3b", data) for i, data in enumerate(bundles, 1))
+    return installing.install(store, found, names, **options)
 
 
 def files(root: Path) -> dict[str, bytes]:

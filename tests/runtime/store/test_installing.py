@@ -15,10 +15,10 @@ from c3d_export.core.errors import (
     OptionError,
     ProviderMissingError,
 )
-from c3d_export.runtime.store.installing import Installation, install
+from c3d_export.runtime.store.installing import Installation
 from c3d_export.runtime.store.store import Store
 
-from .conftest import Version, files
+from .conftest import Version, files, install
 
 
 def test_installing_makes_active_and_again_changes_nothing(store: Store, version: Version) -> None:
@@ -49,7 +49,7 @@ def test_two_codecs_of_one_name_are_refused(store: Store, version: Version) -> N
 
 def test_one_bad_bundle_and_nothing_is_switched(store: Store, version: Version) -> None:
     install(store, [version(1, "a")])
-    with pytest.raises(BundleError):
+    with pytest.raises(BundleError, match=r"^2\.c3b: "):
         install(store, [version(2, "a"), version(2, "b")[:-1]])
     assert store.names() == ["a"]
     assert store.manifest(store.active("a"))["members"]["card.md"]["size"] == len(b"version 1\n")
@@ -82,6 +82,6 @@ def test_names_of_bundles_cannot_leave_the_store(
     store: Store, tiny_bytes: bytes, repack: Callable[..., bytes], name: object
 ) -> None:
     data = repack(tiny_bytes, edit=lambda manifest: manifest.update(name=name))
-    with pytest.raises(BundleManifestError, match="no usable name"):
+    with pytest.raises(BundleManifestError, match=r"^1\.c3b: .*no usable name"):
         install(store, [data])
     assert not store.layout.root.exists()

@@ -10,10 +10,9 @@ import pytest
 
 from c3d_export.core.errors import C3DWarning, SignatureMismatchError, UntrustedBundleError
 from c3d_export.runtime.signatures import MEMBER
-from c3d_export.runtime.store.installing import install
 from c3d_export.runtime.store.store import Store
 
-from .conftest import Version, files
+from .conftest import Version, files, install
 
 Sign = Callable[[bytes], bytes]
 

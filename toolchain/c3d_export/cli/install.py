@@ -18,6 +18,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
+    from ..core.errors import BundleError
     from ..runtime.store.store import Installed, Store
 
 store_option = click.option(
@@ -108,7 +109,7 @@ def _version(store: Store, name: str, text: str) -> bytes:
     """The kept version of a name whose id begins so; raises OptionError."""
     from ..core.errors import OptionError
 
-    kept = next((entry.versions for entry in store.list() if entry.name == name), ())
+    kept = store.installed(name).versions
     fitting = [version.id for version in kept if text and version.id.hex().startswith(text)]
     if len(fitting) != 1:
         known = ", ".join(version.id.hex() for version in kept)
@@ -126,15 +127,27 @@ def list_(root: Path | None, as_json: bool) -> None:
     Example: c3d-export list
     """
     store = find_store(root)
-    installed = store.list()
+    installed, damaged = _readable(store)
     kept = {version.id for entry in installed for version in entry.versions}
-    others = [codec.hex() for codec in store.codecs() if codec not in kept]
+    # What a damaged record keeps is unknown.
+    others = [] if damaged else [codec.hex() for codec in store.codecs() if codec not in kept]
     size = sum(path.stat().st_size for path in store.blobs())
     if as_json:
         names = [_as_json(entry) for entry in installed]
         where = str(store.layout.root)
-        print_json({"store": where, "names": names, "others": others, "bytes": size})
-        return
+        wrong = {name: str(error) for name, error in damaged.items()}
+        print_json(
+            {"store": where, "names": names, "damaged": wrong, "others": others, "bytes": size}
+        )
+    elif installed or not damaged:
+        _print_installed(store, installed, others, size)
+    for error in damaged.values():
+        raise error
+
+
+def _print_installed(
+    store: Store, installed: list[Installed], others: list[str], size: int
+) -> None:
     if not installed:
         note(f"nothing is installed in {store.layout.root}; run c3d-export install TARGET")
         return
@@ -144,6 +157,19 @@ def list_(root: Path | None, as_json: bool) -> None:
         note(
             f"codecs that decode old streams only: {len(others)}; c3d-export prune-old removes them"
         )
+
+
+def _readable(store: Store) -> tuple[list[Installed], dict[str, BundleError]]:
+    """What is installed, and the names whose record or manifest is damaged, with the reason."""
+    from ..core.errors import BundleError
+
+    installed, damaged = [], {}
+    for name in store.names():
+        try:
+            installed.append(store.installed(name))
+        except BundleError as error:
+            damaged[name] = error
+    return installed, damaged
 
 
 def _as_json(entry: Installed) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ class Deployment:
             raise OptionError("--with-deps and --python are for a package; name its folder too")
         if self.python and not self.with_deps:
             raise OptionError("--python goes with --with-deps: the host wheel is for every Python")
+        for python in self.python:
+            if not re.fullmatch(r"3\.[0-9]{1,3}", python):
+                raise OptionError(f"--python {python!r} is no version; write it like 3.12")
         if self.package is not None and self.package.is_dir() and any(self.package.iterdir()):
             raise OptionError(
                 f"{self.package} is not empty: choose a new folder. Several codecs go into one"
@@ -50,7 +54,11 @@ class Deployment:
 
     def make(self, bundles: Sequence[Path]) -> dict[str, Any]:
         """What was made, for people and as JSON."""
+        from ..deploy.bundlefile import bundle_bytes
+
         made: dict[str, Any] = {}
+        for path in bundles:
+            bundle_bytes(path)  # what one of them lacks shows before anything is made of the others
         if self.package is not None:
             made |= self._package(bundles, self.package)
         if self.wheel is not None:

@@ -87,7 +87,7 @@ class Goal:
         """Of --to."""
         if self.to is None:
             return None
-        from ..train.service import spec_of_size
+        from ..models.spec import spec_of_size
 
         return spec_of_size(self.to)
 

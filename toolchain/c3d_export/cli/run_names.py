@@ -23,11 +23,13 @@ def run_folder(workspace: Workspace, command: str, options: dict[str, Any]) -> P
 
 
 def _trained(workspace: Workspace, options: dict[str, Any]) -> str:
+    from ..models.spec import spec_of_size
+
     game, size = _game(workspace, options), options["size"]
     if options["task"] == "sr":
         return model_name(game, f"x{options['factor']}")
     if not is_published(size):
-        return model_name(game, size)
+        return model_name(game, spec_of_size(size).name)
     given = Published(**{name: options[name] for name in Published.__dataclass_fields__})
     spec, published = resolve(size, given)
     return options["out"] or model_name(game, f"{spec.name}-q{published.quality}")

@@ -114,7 +114,18 @@ timeout_option = click.option(
     metavar="SECONDS",
     help="For each machine that is talked to.",
 )
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """An empty one would be the current folder, where a script's variable was not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("is empty; name a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 
 def shared(*, workspace: bool = True, json: bool = True) -> Callable[[F], F]:

@@ -95,9 +95,10 @@ def _train_own(
     as_json: bool,
 ) -> None:
     """A network of our own family."""
+    from ..models.spec import spec_of_size
     from ..train import service
 
-    spec = service.spec_of_size(size)
+    spec = spec_of_size(size)
     name = model_name(games[0] if len(games) == 1 else None, size)
     if has_network(workspace, name) and not (schedule.force or schedule.resume):
         raise OptionError(

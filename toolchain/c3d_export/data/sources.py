@@ -48,7 +48,7 @@ class Candidate:
 @dataclass
 class Listing:
     """`candidates` in the order in which they are taken; `others`: files that are no images;
-    `unreadable`: folders, with the reason."""
+    `unreadable`: folders, and what is called like a frame and is no file, with the reason."""
 
     candidates: list[Candidate] = field(default_factory=list)
     unreadable: list[Skipped] = field(default_factory=list)
@@ -63,9 +63,9 @@ def list_source(source: Path, game: str) -> Listing:
     elif any((source / name).is_dir() for name in _SPLIT_FOLDERS):
         _with_splits(listing, source, game)
     elif folders := list(game_folders(source)):
-        _add(listing, _files(source))
+        _add(listing, _files(listing, source))
         for folder in (folder for name, _, folder in folders if name == game):
-            _add(listing, _files(folder), folder=folder.name)
+            _add(listing, _files(listing, folder), folder=folder.name)
     else:
         _clips(listing, source)
     if not listing.candidates:
@@ -75,20 +75,20 @@ def list_source(source: Path, game: str) -> Listing:
 
 
 def _with_splits(listing: Listing, source: Path, game: str) -> None:
-    _add(listing, _files(source))
+    _add(listing, _files(listing, source))
     places = [(source / name, split) for name, split in _SPLIT_FOLDERS.items()]
     places = [(place, split) for place, split in places if place.is_dir()]
     folders = [(split, entry) for place, split in places for entry in game_folders(place)]
     for place, split in places:
-        _add(listing, _files(place), split=split, apart=not folders)
+        _add(listing, _files(listing, place), split=split, apart=not folders)
     for split, (name, _, folder) in folders:
         if name == game:
-            _add(listing, _files(folder), split=split, folder=folder.name)
+            _add(listing, _files(listing, folder), split=split, folder=folder.name)
 
 
 def _clips(listing: Listing, source: Path) -> None:
     """Flat frames, and below the folder a clip in each folder that has frames."""
-    _add(listing, _files(source))
+    _add(listing, _files(listing, source))
 
     def skip(error: OSError) -> None:
         reason = f"cannot list it: {error.strerror}; check its permissions"
@@ -101,7 +101,7 @@ def _clips(listing: Listing, source: Path) -> None:
         seen.update(places.values())  # a link may lead back
         if Path(folder) != source:
             clip = "-".join(Path(folder).relative_to(source).parts)
-            _add(listing, _files(Path(folder)), clip=clip)
+            _add(listing, _files(listing, Path(folder)), clip=clip)
 
 
 def _add(
@@ -140,10 +140,19 @@ def _clip_names(images: Sequence[Path], clip: str) -> Iterator[str]:
         yield f"{clip}_{number}{path.suffix}"
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files directly in a folder, sorted; hidden ones are left out."""
+def _files(listing: Listing, folder: Path) -> list[Path]:
+    """The files directly in a folder, sorted; hidden ones are left out.
+
+    What is called like a frame and is none goes to `unreadable`: links to nothing, pipes.
+    """
     try:
-        return sorted(p for p in folder.iterdir() if p.name[0] != "." and p.is_file())
+        entries = sorted(p for p in folder.iterdir() if p.name[0] != "." and not p.is_dir())
+        files = {path for path in entries if path.is_file()}
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MissingInputError(f"cannot list {folder}: {reason}; check the path") from error
+    for path in entries:
+        if path not in files and path.suffix.lower() in SOURCE_SUFFIXES | VIDEO_SUFFIXES:
+            what = "a link to nothing" if path.is_symlink() else "no regular file"
+            listing.unreadable.append((path, f"it is {what}; check the path"))
+    return [path for path in entries if path in files]

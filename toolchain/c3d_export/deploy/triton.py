@@ -35,18 +35,21 @@ def write_repository(path: Path, repository: Path) -> list[Path]:
     there with other contents), or a leaf of BundleError.
     """
     bundle = read_bundle(path)
-    folders = []
-    for graph, files in repository_files(bundle).items():
-        folder = repository / model_name(bundle, graph)
-        folders.append(folder)
-        if folder.exists():
-            _require_same(folder, files)
+    models = {
+        repository / model_name(bundle, graph): files
+        for graph, files in repository_files(bundle).items()
+    }
+    there = {folder: files for folder, files in models.items() if folder.exists()}
+    for folder, files in there.items():  # all of them before the first is made
+        _require_same(folder, files)
+    for folder, files in models.items():
+        if folder in there:
             continue
         with new_folder(folder, _scratch(repository)) as made:
             for name, data in files.items():
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes_atomic(made / name, data)
-    return folders
+    return list(models)
 
 
 def model_name(bundle: Bundle, graph: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ..core.errors import OptionError
 from ..runtime.copies import spread_channels
 
 PATCH = 8
@@ -127,3 +128,10 @@ SIZES: dict[str, CodecSpec] = {
         _size("large", _stage(96, 3, 192, 2), _stage(256, 16, 384, 8), (192, 256, 256), 160),
     )
 }
+
+
+def spec_of_size(size: str) -> CodecSpec:
+    """Raises OptionError for an unknown size."""
+    if size not in SIZES:
+        raise OptionError(f"unknown model {size!r}; choose one of {', '.join(SIZES)}")
+    return SIZES[size]

@@ -29,9 +29,10 @@ ZERO: Final = np.float32(128)
 
 def check_effort(effort: int) -> int:
     """One of EFFORTS; raises OptionError."""
-    if not isinstance(effort, int) or isinstance(effort, bool) or effort not in EFFORTS:
+    whole = isinstance(effort, int | np.integer) and not isinstance(effort, bool)
+    if not whole or effort not in EFFORTS:
         raise OptionError(f"effort is {effort!r}; choose {EFFORTS.start} to {EFFORTS.stop - 1}")
-    return effort
+    return int(effort)
 
 
 def refined(

@@ -24,7 +24,7 @@ from ..data.frames import Skipped, digest_of
 from ..data.locate import locate_game
 from ..models.klt import initialize_from_frames
 from ..models.network import Codec, build_network
-from ..models.spec import SIZES, CodecSpec
+from ..models.spec import CodecSpec
 from .checkpoint import load_checkpoint, model_bytes, restore_model
 from .config import Report, TrainConfig
 from .crops import Pool
@@ -70,13 +70,6 @@ class SavedModel:
 
     network: Codec
     state: dict[str, Any] = field(default_factory=dict)
-
-
-def spec_of_size(size: str) -> CodecSpec:
-    """Raises OptionError for an unknown size."""
-    if size not in SIZES:
-        raise OptionError(f"unknown model {size!r}; choose one of {', '.join(SIZES)}")
-    return SIZES[size]
 
 
 def gather(

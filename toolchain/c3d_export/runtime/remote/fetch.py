@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from ...core.errors import OptionError, RemoteMissingError
 from ...core.limits import MAX_BUNDLE_BYTES
@@ -18,13 +19,20 @@ TIMEOUT: Final = 600.0
 """Seconds for one machine: 320 MiB in that time is 4.5 Mbit/s."""
 
 
+class Fetched(NamedTuple):
+    """A bundle that nothing has been done with yet. source: where it lay, for messages."""
+
+    source: str
+    data: bytes
+
+
 def fetch(
     target: str | Target,
     *,
     plain_http: bool = False,
     timeout: float = TIMEOUT,
     progress: Progress = silent,
-) -> Iterator[bytes]:
+) -> Iterator[Fetched]:
     """The bundles of an ssh:// or oci:// target, whole: a file, all of a folder, an artifact's one.
 
     At most MAX_BUNDLE_BYTES each. What a registry says of size and digest has been checked;
@@ -37,11 +45,13 @@ def fetch(
         raise OptionError(f"{target} is a place of this machine; read it, or name ssh:// or oci://")
     deadline = Deadline(timeout)
     if isinstance(target, OciTarget):
-        yield pull(target, deadline, plain_http=plain_http, progress=progress)
+        data = pull(target, deadline, plain_http=plain_http, progress=progress)
+        yield Fetched(str(target), data)
         return
     with Sftp(target, deadline) as sftp:
         for path in _bundles(sftp, target):
-            yield b"".join(sftp.read(path, MAX_BUNDLE_BYTES, progress))
+            data = b"".join(sftp.read(path, MAX_BUNDLE_BYTES, progress))
+            yield Fetched(str(replace(target, path=path)), data)
 
 
 def _bundles(sftp: Sftp, target: SshTarget) -> list[str]:

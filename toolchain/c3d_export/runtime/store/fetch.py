@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ...core.errors import MissingInputError
 from ...core.limits import MAX_BUNDLE_BYTES
-from ..remote.fetch import TIMEOUT
+from ..remote.fetch import TIMEOUT, Fetched
 from ..remote.fetch import fetch as fetch_remote
 from ..remote.target import FolderTarget, parse_target
 from ..shipped import SUFFIX, bundles_in
 
 
-def fetch(target: str, *, plain_http: bool = False, timeout: float = TIMEOUT) -> Iterator[bytes]:
+def fetch(target: str, *, plain_http: bool = False, timeout: float = TIMEOUT) -> Iterator[Fetched]:
     """The bundles of a target, one after the other.
 
     target: a `.c3b`, a folder of them, `ssh://[user@]host[:port]/path` of either, or
@@ -30,12 +30,12 @@ def fetch(target: str, *, plain_http: bool = False, timeout: float = TIMEOUT) ->
     return fetch_remote(place, plain_http=plain_http, timeout=timeout)
 
 
-def _from_path(path: Path, target: str) -> Iterator[bytes]:
+def _from_path(path: Path, target: str) -> Iterator[Fetched]:
     files = bundles_in(path) if path.is_dir() else [path]
     if not files:
         raise MissingInputError(f"no bundle (*{SUFFIX}) in {target}; check the folder")
     for file in files:
-        yield _read(file)
+        yield Fetched(str(file), _read(file))
 
 
 def _read(path: Path) -> bytes:

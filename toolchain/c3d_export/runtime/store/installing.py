@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from ...core.errors import BundleManifestError, C3DError, MissingModelError, OptionError
 from ..codec import codec_of
+from ..remote.fetch import Fetched
 from .layout import check_name
-from .reading import take_apart
+from .reading import Parts, take_apart
 from .store import Store, activate_all
 
 
@@ -31,7 +32,7 @@ class _Found:
 
 def install(
     store: Store,
-    bundles: Iterable[bytes],
+    bundles: Iterable[Fetched],
     names: Collection[str] = (),
     *,
     device: str = "cpu",
@@ -39,7 +40,7 @@ def install(
 ) -> list[Installation]:
     """Makes the codecs of these bundles the active ones of their names; sorted by name.
 
-    bundles: bytes of `.c3b` files. names: those to take, none for all. device, flavour: where and
+    bundles: as `fetch` gives them. names: those to take, none for all. device, flavour: where and
     how the known answers are computed, see `open_codec`. All or nothing becomes active: every
     bundle is checked, allowed by the host's policy, run on this host and stored before the first
     name changes. Installing again changes nothing.
@@ -48,8 +49,12 @@ def install(
     among the bundles, or what the policy raises.
     """
     wanted, found = set(map(check_name, names)), _Found()
-    for data in bundles:
-        _take(store, data, wanted, found, device, flavour)
+    for source, data in bundles:
+        name, parts = _checked(source, data)
+        if wanted and name not in wanted:
+            found.others.add(name)
+            continue
+        _take(store, name, parts, found, device, flavour)
     if missing := sorted(wanted - found.codecs.keys()):
         raise MissingModelError(
             f"no bundle of {', '.join(missing)} there, only of"
@@ -59,19 +64,23 @@ def install(
     return [Installation(name, found.codecs[name], changed[name]) for name in changed]
 
 
+def _checked(source: str, data: bytes) -> tuple[str, Parts]:
+    """Name and parts; raises what `take_apart` does, with the place: one of many may be bad."""
+    try:
+        parts = take_apart(data)
+        return _name_of(parts.bundle.manifest.get("name")), parts
+    except C3DError as error:
+        raise type(error)(f"{source}: {error}") from error
+
+
 def _take(
     store: Store,
-    data: bytes,
-    wanted: set[str],
+    name: str,
+    parts: Parts,
     found: _Found,
     device: str,
     flavour: str | Sequence[str] | None,
 ) -> None:
-    parts = take_apart(data)
-    name = _name_of(parts.bundle.manifest.get("name"))
-    if wanted and name not in wanted:
-        found.others.add(name)
-        return
     if found.codecs.get(name, parts.bundle.id) != parts.bundle.id:
         raise OptionError(
             f"there are two codecs {name}, {found.codecs[name].hex()} and {parts.bundle.id.hex()};"

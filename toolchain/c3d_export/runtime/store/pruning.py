@@ -37,6 +37,8 @@ def prune(store: Store) -> Pruned:
     anything is removed, where a record or the manifest of a kept codec is damaged: what it refers
     to is unknown then. Raises DiskError.
     """
+    if not store.layout.root.is_dir():
+        return Pruned()  # taking the lock would make it
     with store.changing():
         kept = {c for name in store.names() for c in read_record(store.layout.record(name)).history}
         used = {

@@ -135,7 +135,9 @@ class Store:
         folders = (p for p in self.layout.codecs.iterdir() if (p / MANIFEST).is_file())
         return sorted(codec for p in folders if (codec := parse_id(p.name)) is not None)
 
-    def _installed(self, name: str, record: Record) -> Installed:
+    def installed(self, name: str) -> Installed:
+        """Raises MissingModelError, or a leaf of BundleError for a damaged record or manifest."""
+        record = read_record(self.layout.record(name))
         stored = [codec for codec in record.history if self.has(codec)]
         return Installed(name, record.active, tuple(self._version(codec) for codec in stored))
 
@@ -225,9 +227,7 @@ class Store:
 
     def list(self) -> list[Installed]:
         """What is installed, sorted by name; raises a leaf of BundleError for a damaged record."""
-        return [
-            self._installed(name, read_record(self.layout.record(name))) for name in self.names()
-        ]
+        return [self.installed(name) for name in self.names()]
 
 
 def open_store(root: str | os.PathLike[str] | None = None) -> Store:
