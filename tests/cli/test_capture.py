@@ -25,6 +25,7 @@ def test_help_has_an_example(run: Run) -> None:
         (["--size", "12", "--", "true"], "--size 12 is no size"),
         (["--size", "99999x1", "--", "true"], "99999x1 pixels, outside"),
         (["--display", "x", "--", "true"], "--display x is none"),
+        (["--display", ":59321"], "no display :59321 on this host"),
         (["--skip-drawing", "--", "true"], "--skip-drawing needs --every"),
         (["--display", ":5", "--every", "2", "--", "true"], "use --fps and --warmup"),
         (["--scene", "a/b", "--", "true"], "no scene name"),

@@ -93,10 +93,12 @@ def test_splits_that_cannot_be(run: Run, scenes: Path, options: tuple[str, ...],
     assert said in done.stderr
 
 
-def test_a_split_without_any_game(run: Run) -> None:
-    done = run("data", "split")
+@pytest.mark.parametrize("command", ["split", "inspect"])
+def test_a_workspace_without_any_game(run: Run, command: str) -> None:
+    done = run("data", command)
     assert done.exit_code == 2
-    assert "no games" in done.stderr
+    assert "no games in " in done.stderr
+    assert "`c3d-export data import` brings some" in done.stderr
 
 
 def test_a_sheet_is_written(run: Run, scenes: Path, tmp_path: Path) -> None:

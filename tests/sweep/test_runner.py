@@ -273,7 +273,7 @@ def test_a_job_of_a_cluster_is_looked_for_there(make, tmp_path: Path) -> None:  
 def test_a_state_that_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
-    with pytest.raises(SweepStateError):
+    with pytest.raises(SweepStateError, match="remove its folder to begin anew"):
         restore(path, [fresh("a", {}, [Stage("s", ("ok",))])])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import OptionError, PartialFailureError
+from ..core.errors import MissingInputError, OptionError, PartialFailureError
 from .data_notes import bar, pairs, say_leaks, say_some
 from .output import note, print_json, print_table
 from .settings import PATH, find_workspace, shared
@@ -34,8 +34,11 @@ def inspect_(folder: Path | None, sheet: Path | None, as_json: bool) -> None:
 
     if sheet and sheet.suffix.lower() != ".png":
         raise OptionError(f"cannot write {sheet}: a contact sheet is a PNG; name it so")
+    place = folder or find_workspace().data
+    if folder is None and not place.is_dir():
+        raise MissingInputError(f"no games in {place}; `c3d-export data import` brings some")
     with bar("frames") as advance:
-        result = inspect_folder(folder or find_workspace().data, advance)
+        result = inspect_folder(place, advance)
     bad = [entry for item in result.folders for entry in item.unreadable]
     for path, reason in bad:
         note(f"unreadable {path}: {reason}")

@@ -24,6 +24,7 @@ DONE: Final = "done"
 FAILED: Final = "failed"
 _STATES: Final = (WAITING, RUNNING, DONE, FAILED)
 _FORMAT: Final = 1
+_ANEW: Final = "remove its folder to begin anew"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,12 @@ def restore(path: Path, tasks: Sequence[TaskState]) -> list[str]:
         data = path.read_bytes()
     except OSError as error:
         raise SweepStateError(f"cannot read {path}: {error.strerror}; check the folder") from error
-    content = jsonio.loads(data, SweepStateError, what=str(path), max_bytes=MAX_SWEEP_STATE_BYTES)
+    try:
+        content = jsonio.loads(
+            data, SweepStateError, what=str(path), max_bytes=MAX_SWEEP_STATE_BYTES
+        )
+    except SweepStateError as error:
+        raise SweepStateError(f"{error}; {_ANEW}") from error
     try:
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']}")
@@ -119,9 +125,7 @@ def restore(path: Path, tasks: Sequence[TaskState]) -> list[str]:
             _take(task, noted.get(task.name, []))
         return [name for name in noted if name not in {task.name for task in tasks}]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SweepStateError(
-            f"{path} is no state of a sweep ({error}); remove its folder to begin anew"
-        ) from error
+        raise SweepStateError(f"{path} is no state of a sweep ({error}); {_ANEW}") from error
 
 
 def _to_json(task: TaskState) -> list[dict[str, Any]]:

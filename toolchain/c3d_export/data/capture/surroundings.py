@@ -12,16 +12,24 @@ from pathlib import Path
 from types import FrameType
 
 from c3d_export.core.atomic import disk_errors
-from c3d_export.core.errors import OptionError
+from c3d_export.core.errors import MissingInputError, OptionError
 from c3d_export.core.folders import temporary_folder
-from c3d_export.data.capture.headless import headless_display
+from c3d_export.data.capture.headless import headless_display, is_there
 from c3d_export.data.capture.options import NEW_DISPLAY, Place
 
 
 @contextlib.contextmanager
 def display(place: Place, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """The environment of the program: its display is the one asked for."""
+    """The environment of the program: its display is the one asked for.
+
+    Raises MissingInputError where there is none of that name, and what `headless_display` does.
+    """
     if place.grab not in ("", NEW_DISPLAY):
+        if not is_there(place.grab):
+            raise MissingInputError(
+                f"no display {place.grab} on this host; see what DISPLAY says where a program shows"
+                " something, or take --display new"
+            )
         yield {**env, "DISPLAY": place.grab}
     elif place.headless or place.grab or not (env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")):
         with headless_display(place.size, env) as shown:
