@@ -75,10 +75,22 @@ def test_a_split_is_a_table_of_scenes(run: Run, scenes: Path) -> None:
     assert line.split() == ["toy", "b", "validation", "2"]
 
 
+def test_a_scene_with_a_comma_in_its_name(run: Run, scenes: Path) -> None:
+    for path in scenes.glob("b_*"):
+        path.rename(path.with_name(path.name.replace("b_", "b, the old town_")))
+    run("data", "import", scenes, "--game", "toy")
+    done = run("data", "split", "--test", '"b, the old town",c', "--json")
+    assert done.exit_code == 0, done.stderr
+    (game,) = json.loads(done.stdout)
+    found = [entry["scene"] for entry in game["scenes"] if entry["split"] == "test"]
+    assert found == ["b, the old town", "c"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--test", "a", "--validation", "a"), "choose one"),
+        (("--test", "a\nb"), "are no scenes"),
         (("--test", "zoo"), "no scene 'zoo'"),
         (("--by", "[0-9]"), "toy: scenes for 3 splits are wanted"),
         (("--fractions", "1,2"), "write them like"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +134,9 @@ def split(
 ) -> None:
     """Split the workspace's frames anew: whole scenes, the same way each time, by moving files.
 
-    A scene is what the names of frames share before their number, or what --by matches. The same
-    command again completes one that was killed.
+    A scene is what the names of frames share before their number, or what --by matches; one with a
+    comma in its name is given in double quotes ('"a,b",c'). The same command again completes one
+    that was killed.
 
     \b
     Example: c3d-export data split --game imhotep --test temple,market
@@ -169,10 +171,19 @@ def _split(root: Path, game: str, options: SplitOptions) -> SplitResult:
 def _given(validation: str, test: str) -> dict[str, str]:
     given: dict[str, str] = {}
     for split, names in (("validation", validation), ("test", test)):
-        for name in filter(None, names.split(",")):
+        for name in filter(None, _scenes(names)):
             if given.setdefault(name, split) != split:
                 raise OptionError(f"scene {name} cannot be for validation and for test; choose one")
     return given
+
+
+def _scenes(text: str) -> list[str]:
+    """Raises OptionError."""
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as error:
+        message = f"{text!r} are no scenes ({error}); write them with commas between, as a,b"
+        raise OptionError(message) from error
 
 
 def _split_json(result: SplitResult) -> dict[str, Any]:
