@@ -19,7 +19,7 @@ from c3d_export.core.errors import (
     MissingInputError,
     OptionError,
 )
-from c3d_export.data.capture import headless
+from c3d_export.data.capture import headless, surroundings
 from c3d_export.data.capture.headless import headless_display
 from c3d_export.data.capture.options import Options, Pace, Place, Target
 from c3d_export.data.capture.program import check_preloads, find_program, preload_library
@@ -40,7 +40,22 @@ def test_a_display_of_its_own_has_the_size_asked_for(env: dict[str, str]) -> Non
 
 def test_whether_a_display_is_there(env: dict[str, str]) -> None:
     assert all(map(headless.is_there, (env["DISPLAY"], env["DISPLAY"] + ".0", "elsewhere:0")))
+    assert all(map(headless.is_named, (env["DISPLAY"], env["DISPLAY"] + ".0", "elsewhere:0")))
     assert not headless.is_there(":4711")
+    assert not headless.is_named(":4711")
+
+
+def test_looking_for_a_display_without_clients_does_not_end_it() -> None:
+    """As a client that leaves does, where the server was started with -terminate."""
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        pytest.skip("no Xvfb")
+    with headless._server(xvfb, (64, 48)) as server:
+        display = f":{headless._number(server)}"
+        with surroundings.display(Place(grab=display), {}) as shown:
+            assert shown["DISPLAY"] == display
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(1)
 
 
 def test_the_folder_of_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,19 +118,43 @@ def _client(number: int) -> Iterator[int]:
 
 
 def _address(number: int) -> str:
-    path = f"/tmp/.X11-unix/X{number}"
-    return path if Path(path).exists() else f"\0{path}"  # a name without a file
+    path = _socket(number)
+    return str(path) if path.exists() else f"\0{path}"  # a name without a file
+
+
+def _socket(number: int) -> Path:
+    return Path(f"/tmp/.X11-unix/X{number}")
+
+
+def _local(display: str) -> int | None:
+    """The number of a display of this host (":3", ":3.0"); None for those of others."""
+    found = re.fullmatch(r"(?:unix)?:(\d+)(?:\.\d+)?", display)
+    return None if found is None else int(found[1])
+
+
+def is_named(display: str) -> bool:
+    """Whether there is a socket for a display of this host; of others, always.
+
+    Nothing is asked there: a server without clients ends or begins anew behind each that leaves.
+    """
+    number = _local(display)
+    if number is None or _socket(number).exists():
+        return True
+    return f"@{_socket(number)}\n" in Path("/proc/net/unix").read_text()
 
 
 def is_there(display: str) -> bool:
-    """Whether something listens for a display of this host (":3", ":3.0"); of others, always."""
-    local = re.fullmatch(r"(?:unix)?:(\d+)(?:\.\d+)?", display)
-    if local is None:
+    """Whether something listens for a display of this host; of others, always.
+
+    Only for a display that has another client, see `is_named`.
+    """
+    number = _local(display)
+    if number is None:
         return True
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(0)
         try:
-            connection.connect(_address(int(local[1])))
+            connection.connect(_address(number))
         except BlockingIOError:
             return True  # it is only slow to answer
         except OSError:

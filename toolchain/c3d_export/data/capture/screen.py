@@ -44,8 +44,11 @@ class Screen:
 
     @property
     def running(self) -> bool:
-        """Whether more may come. When a display has gone ffmpeg repeats its last picture."""
-        if time.monotonic() > self._next_look:
+        """Whether more may come. When a display has gone ffmpeg repeats its last picture.
+
+        Before the first one it is not looked at: ffmpeg might be its first client.
+        """
+        if self.frames and time.monotonic() > self._next_look:
             self._next_look = time.monotonic() + _LOOK_EACH
             if not is_there(self._display):
                 self.error = f"{self._display} has gone"

@@ -14,7 +14,7 @@ from types import FrameType
 from c3d_export.core.atomic import disk_errors
 from c3d_export.core.errors import MissingInputError, OptionError
 from c3d_export.core.folders import temporary_folder
-from c3d_export.data.capture.headless import headless_display, is_there
+from c3d_export.data.capture.headless import headless_display, is_named
 from c3d_export.data.capture.options import NEW_DISPLAY, Place
 
 
@@ -25,7 +25,7 @@ def display(place: Place, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]
     Raises MissingInputError where there is none of that name, and what `headless_display` does.
     """
     if place.grab not in ("", NEW_DISPLAY):
-        if not is_there(place.grab):
+        if not is_named(place.grab):
             raise MissingInputError(
                 f"no display {place.grab} on this host; see what DISPLAY says where a program shows"
                 " something, or take --display new"
