@@ -3,6 +3,8 @@
 scripts/training_speed.py --frames DIR --game NAME [--sizes xsmall,small] [--threads 1] [--rounds 9]
 scripts/training_speed.py --frames DIR --game NAME --losses 500 --seeds 3 --crop 128
 scripts/training_speed.py --frames DIR --game NAME --work
+scripts/training_speed.py --frames DIR --game NAME --compiled
+scripts/training_speed.py --frames DIR --game NAME --precision bfloat16
 
 The plain loop is what one writes with PyTorch at hand: float32, NCHW, autograd of the formulas, no
 fused or in-place operations, convolutions for 1x1 layers too, Muon in a loop over the matrices as
@@ -183,7 +185,9 @@ def make_trainer(plain: bool, size: str, seed: int, options: argparse.Namespace)
     frames, _ = load_frames(locate_game([options.frames], options.game, "train"))
     pools = [Pool(options.game, frames)]
     model = new_network(spec_of_size(size), pools, seed)
-    precision = "float32" if plain else usual_precision("cpu")
+    precision = "float32" if plain else options.precision or usual_precision("cpu")
+    if options.compiled:
+        model.forward = torch.compile(model.forward, dynamic=False)  # type: ignore[method-assign]
     steps = options.losses or 10_000
     config = TrainConfig(steps, crop=options.crop, seed=seed, precision=precision)
     if not plain:
@@ -316,6 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--losses", type=int, default=0, help="compare after so many steps instead")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--compiled", action="store_true", help="both networks by torch.compile")
+    parser.add_argument("--precision", default="", help="of ours; what is usual here otherwise")
     parser.add_argument("--work", action="store_true", help="count the products of a step instead")
     options = parser.parse_args(arguments)
     if options.work:

@@ -48,6 +48,7 @@ def test_keygen_prints_what_a_policy_needs(run: Run, tmp_path: Path) -> None:
 def test_what_keygen_cannot_do(run: Run, tmp_path: Path) -> None:
     for words, told in (
         (("-o", ""), "is empty; name a file"),
+        (("-o", "."), "needs a name"),
         (("-o", tmp_path / "a", "--passphrase"), "set C3D_KEY_PASSPHRASE"),
     ):
         done = run("keygen", *words)

@@ -44,6 +44,7 @@ def test_both_loops_learn_the_same(frames: Path) -> None:
 
 def test_both_are_timed_and_the_work_is_counted(frames: Path) -> None:
     assert all(_row(frames, "--rounds", "1"))
+    assert all(_row(frames, "--rounds", "1", "--precision", "bfloat16"))
     gflop, speed, seconds = _row(frames, "--work")
     assert seconds == pytest.approx(gflop / speed, rel=0.1, abs=1e-3)
     assert gflop > 1

@@ -57,10 +57,12 @@ class Deployment:
         from ..deploy.bundlefile import bundle_bytes
 
         made: dict[str, Any] = {}
-        for path in bundles:
-            bundle_bytes(path)  # what one of them lacks shows before anything is made of the others
+        # What one of them lacks shows before anything is made of the others.
         if self.package is not None:
             made |= self._package(bundles, self.package)
+        else:
+            for path in bundles:
+                bundle_bytes(path)
         if self.wheel is not None:
             from ..deploy.codecwheel import write_codec_wheel
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from .superres_options import superres_options
 if TYPE_CHECKING:
     from ..evaluate.picture import Crop
     from ..report.results import Results
+    from ..report.viewer import Viewer
 
 
 @click.command()
@@ -108,16 +109,18 @@ def report(
     write_bytes_atomic(target, page)
     written = _write_plots(results, plots) if plots else []
     if as_json:
-        print_json(
-            {
-                "page": str(target),
-                "bytes": len(page),
-                "frames": [shot.image for shot in viewer.shots],
-                "plots": list(map(str, written)),
-                "notes": list(viewer.notes),
-            }
-        )
+        print_json(_json(target, page, viewer, written))
     note(f"{target}, {len(page) / 1e6:.1f} MB, frames in the viewer: {len(viewer.shots)}")
+
+
+def _json(target: Path, page: bytes, viewer: Viewer, plots: list[Path]) -> dict[str, Any]:
+    return {
+        "page": str(target),
+        "bytes": len(page),
+        "frames": [shot.image for shot in viewer.shots],
+        "plots": list(map(str, plots)),
+        "notes": list(viewer.notes),
+    }
 
 
 def _check_viewer(codec: str | None, data: Path | None, options: bool) -> None:
